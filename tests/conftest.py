@@ -1,0 +1,67 @@
+"""Fixtures that more than one folder of tests uses; what they hold lives in tests/support."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import PostgresServer, running_postgres
+
+NO_SOCKETS = Path(__file__).parent / "unit"
+
+_unit_test_running = False
+
+
+def _refuse_sockets(event: str, arguments: tuple[object, ...]) -> None:
+    if _unit_test_running and event in {"socket.connect", "socket.bind", "socket.getaddrinfo"}:
+        raise RuntimeError(f"tests/unit may not touch the network: {event} {arguments[1:]!r}")
+
+
+# An audit hook rather than a patched socket module: it also sees what C code does, and hides nothing.
+sys.addaudithook(_refuse_sockets)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    global _unit_test_running  # noqa: PLW0603 - an audit hook can be reached in no other way
+    _unit_test_running = item.path.is_relative_to(NO_SOCKETS)
+    try:
+        return (yield)
+    finally:
+        _unit_test_running = False
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One real PostgreSQL for the whole run."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_templates(tmp_path_factory: pytest.TempPathFactory) -> object:
+    from tests.support.databases import MigratedTemplates
+
+    return MigratedTemplates(tmp_path_factory.mktemp("databases"))
+
+
+@pytest.fixture
+def sqlite_url(migrated_templates) -> str:
+    """A fresh migrated SQLite database of this test alone."""
+    return migrated_templates.sqlite()
+
+
+@pytest.fixture
+def postgresql_url(migrated_templates, postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh migrated PostgreSQL database of this test alone."""
+    name = migrated_templates.postgresql(postgres_server)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The test runs once on SQLite and once on PostgreSQL, each time on a fresh migrated database."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
