@@ -1,0 +1,153 @@
+"""A small TCP proxy in front of a server: holds, cuts, refuses, delays, and counts what is asked.
+
+It stands where a network would be, so faults need no switch in the product. It knows no more of HTTP
+than the first line of a request, for counting.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+CHUNK = 65536
+_REQUEST = re.compile(rb"(GET|PUT|POST|OPTIONS|DELETE|HEAD) (\S+) HTTP/1\.[01]\r\n")
+
+
+class Request(NamedTuple):
+    """One request that came by, at a time of `time.monotonic`."""
+
+    method: str
+    path: str
+    at: float
+
+
+class Proxy:
+    """One listening port of its own in front of one port of the server."""
+
+    def __init__(self, upstream_port: int) -> None:
+        self.upstream_port = upstream_port
+        self.requests: list[Request] = []
+        self.port = 0
+        self.delay_seconds = 0.0
+        self._server: asyncio.Server | None = None
+        self._links: list[_Link] = []
+        self._dialling = asyncio.Event()
+        self._dialling.set()
+        self._passing = {"up": asyncio.Event(), "down": asyncio.Event()}
+        for gate in self._passing.values():
+            gate.set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        return len(self._links)
+
+    def asked(self, matching: Callable[[Request], bool] = lambda _: True) -> int:
+        """Answer how many requests came by so far."""
+        return sum(1 for request in self.requests if matching(request))
+
+    def hold(self) -> None:
+        """Accept new connections, but let them wait: as a port kept open over a restart."""
+        self._dialling.clear()
+
+    def release(self) -> None:
+        """Connect those that wait, and all later ones."""
+        self._dialling.set()
+
+    def cut(self) -> None:
+        """End every connection as a network does: at once, in both directions."""
+        for link in list(self._links):
+            link.cut()
+
+    def stall(self, direction: str) -> None:
+        """Keep connections open but let nothing pass "up" (to the server) or "down"."""
+        self._passing[direction].clear()
+
+    def resume(self, direction: str) -> None:
+        self._passing[direction].set()
+
+    async def refuse(self) -> None:
+        """Stop listening: new connections are refused; open ones stay."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def accept(self) -> None:
+        """Listen (again), on the same port as before."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=CHUNK)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = _Link(asyncio.current_task(), [writer])
+        self._links.append(link)
+        try:
+            await self._dialling.wait()
+            upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+            link.ends.append(upstream)
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump("up", reader, upstream))
+                pumps.create_task(self._pump("down", upstream_reader, writer))
+        except* (_Ended, ConnectionError):
+            # One side is gone, or the server was never there: the other sees an orderly end, with
+            # everything that was sent before.
+            pass
+        except* asyncio.CancelledError:
+            # `cut` ended it. The task must not look cancelled: asyncio's streams stumble over that.
+            pass
+        finally:
+            self._links.remove(link)
+            for end in link.ends:
+                end.close()
+
+    async def _pump(self, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK):
+            if direction == "up":
+                self._note(chunk)
+            if self.delay_seconds:
+                await asyncio.sleep(self.delay_seconds)
+            await self._passing[direction].wait()
+            writer.write(chunk)
+            await writer.drain()
+        raise _Ended
+
+    def _note(self, chunk: bytes) -> None:
+        found = _REQUEST.match(chunk)
+        if found:
+            method, path = found.groups()
+            self.requests.append(Request(method.decode(), path.decode(), time.monotonic()))
+
+
+class _Ended(Exception):
+    """One side closed its connection."""
+
+
+class _Link(NamedTuple):
+    """One connection through the proxy: who serves it, and its ends."""
+
+    server: "asyncio.Task[None] | None"
+    ends: list[asyncio.StreamWriter]
+
+    def cut(self) -> None:
+        for end in self.ends:
+            end.transport.abort()
+        if self.server is not None:
+            self.server.cancel()
+
+
+@asynccontextmanager
+async def open_proxy(upstream_port: int) -> AsyncIterator[Proxy]:
+    """A listening proxy; afterwards all of its connections are cut."""
+    proxy = Proxy(upstream_port)
+    await proxy.accept()
+    try:
+        yield proxy
+    finally:
+        proxy.release()
+        await proxy.refuse()
+        proxy.cut()
