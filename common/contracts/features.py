@@ -34,15 +34,16 @@ Conditional = Literal[
 FieldType = Literal["STRING", "SEMANTIC_VERSION", "NUMBER", "DATE", "DATETIME", "BOOLEAN", "IP_ADDRESS"]
 
 
-class StrategyAttribute(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class StrategyAttribute(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One condition of a strategy: ``field_name`` of the context against ``values``.
 
     Conditional and type are open text here: an unknown one never matches, it does not spoil the state.
+    ``values`` None = no list was given at all, which EQUALS takes for "the attribute is absent".
     """
 
     conditional: str
     field_name: str
-    values: tuple[Any, ...] = ()
+    values: tuple[Any, ...] | None = None
     type: str
 
 
@@ -105,6 +106,9 @@ class FeatureState(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False
     _rules: tuple[RolloutStrategy, ...] | None = None
     _plain: bytes | None = None
     _extended: bytes | None = None
+
+    # The rules made ready, kept here by `common.evaluation.rules` so that they live as long as the state.
+    compiled: Any = None
 
     @property
     def fingerprint(self) -> bytes:
