@@ -152,7 +152,8 @@ class _Subscription:
             self._subscriber.on_disconnected()
             self._begin(tail.heartbeat)
             return True
-        if not tail.complete:
+        if not tail.complete or (not tail.events and self._position < tail.heartbeat.position):
+            # What is missing cannot be delivered any more; the heartbeat shows that it is.
             self._position = tail.heartbeat.position
             self._beat(tail.heartbeat)
             return False
