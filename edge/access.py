@@ -1,0 +1,77 @@
+"""From an API key to what it may see: found, certainly absent, or unknown.
+
+The one place where Edge decides whether a key is known. Knows no transport.
+"""
+
+from typing import NamedTuple
+
+from common.contracts.environments import AccountRecord, EnvironmentSnapshot, Policy, SdkKey
+from common.errors import Unavailable
+from edge.limits import ColdLookups
+from edge.source import FeatureSource
+
+
+class Grant(NamedTuple):
+    """What a key opens, as of one moment."""
+
+    account: AccountRecord
+    policy: Policy
+    snapshot: EnvironmentSnapshot
+
+
+class TooManyLookups(Unavailable):
+    """This caller asked for too many unknown keys; those that are at hand are still answered."""
+
+    code = "too-many-lookups"
+
+
+class Access:
+    """Look keys up, first in what is at hand, then through the source."""
+
+    def __init__(self, source: FeatureSource, cold: ColdLookups) -> None:
+        self._source = source
+        self._cold = cold
+
+    def peek(self, key: SdkKey) -> Grant | None:
+        """Return the grant if everything is at hand, without I/O; None says nothing."""
+        account = self._source.peek_account(key.key_hash)
+        policy = account.policy(key.environment_id) if account else None
+        if account is None or policy is None:
+            return None
+        snapshot = self._source.peek_environment(key.environment_id)
+        return None if snapshot is None else Grant(account, policy, snapshot)
+
+    def admit(self, key: SdkKey, caller: str) -> bool:
+        """Return whether the caller may look this key up now; what is at hand is always allowed."""
+        return self._at_hand(key) or self._cold.take(caller)
+
+    def _at_hand(self, key: SdkKey) -> bool:
+        account = self._source.peek_account(key.key_hash)
+        if account is None:
+            return False
+        # An account at hand that lacks the environment needs no look-up to be told so.
+        if account.policy(key.environment_id) is None:
+            return True
+        return self._source.peek_environment(key.environment_id) is not None
+
+    async def find(self, key: SdkKey) -> Grant | None:
+        """Return the grant; None = certainly no such key. Raises Unavailable when that is not known."""
+        account = await self._source.find_account(key.key_hash)
+        policy = account.policy(key.environment_id) if account else None
+        if account is None or policy is None:
+            return None
+        snapshot = await self._source.find_environment(key.environment_id)
+        if snapshot is None:
+            return None
+        # The account may have changed while the environment was loaded: the newest one decides.
+        newest = self._source.peek_account(key.key_hash)
+        if newest is not None and newest is not account:
+            policy = newest.policy(key.environment_id)
+            return None if policy is None else Grant(newest, policy, snapshot)
+        return Grant(account, policy, snapshot)
+
+    async def find_admitted(self, key: SdkKey, caller: str) -> Grant | None:
+        """Do the same for a caller who may have asked too much already: raises TooManyLookups."""
+        if not self.admit(key, caller):
+            raise TooManyLookups
+        return await self.find(key)

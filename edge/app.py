@@ -1,0 +1,100 @@
+"""COMPOSITION ROOT of Edge: its parts, wired, for any source of features and any sink of updates.
+
+Opens nothing by itself: whoever calls brings the source and the sink and serves the routes.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+from starlette.routing import BaseRoute
+
+from edge.access import Access
+from edge.answers import Answers
+from edge.hub import Hub
+from edge.limits import ColdLookups, Holds
+from edge.routes import SdkEndpoints
+from edge.source import FeatureSource
+from edge.streams import Streams, StreamTimes
+from edge.updates import Updates, UpdateSink
+from edge.usage import Usage
+
+
+class EdgeOptions(StreamTimes, Protocol):
+    """The settings that Edge reads, in whichever process it runs."""
+
+    @property
+    def cache_control(self) -> str:
+        """The operator's `Cache-Control` of polls."""
+
+    @property
+    def stream_stall_seconds(self) -> float:
+        """How long a stream's client may take nothing."""
+
+
+class Edge:
+    """What SDKs talk to. Serve its routes; call `drain` before the server stops accepting."""
+
+    def __init__(
+        self, endpoints: SdkEndpoints, streams: Streams, source: FeatureSource, usage: Usage
+    ) -> None:
+        self.usage = usage
+        self._endpoints = endpoints
+        self._streams = streams
+        self._source = source
+
+    @property
+    def ready(self) -> bool:
+        """True once what is served can be trusted to be followed up."""
+        return self._source.ready
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams are open, those included that wait for their features."""
+        return len(self._streams)
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes below `/features`; CORS, body limit and problem documents stand around them."""
+        return self._endpoints.routes()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Send all streams away, spread over the time; polls and new streams are served meanwhile.
+
+        New streams get their features, and leave as well.
+        """
+        await self._streams.drain(grace_seconds)
+
+
+@asynccontextmanager
+async def open_edge(
+    settings: EdgeOptions,
+    *,
+    source: FeatureSource,
+    sink: UpdateSink,
+    registry: CollectorRegistry | None = None,
+) -> AsyncIterator[Edge]:
+    """Open an Edge on a source and a sink; it follows the source until the block ends.
+
+    ``registry``: where its metrics go; without one they go nowhere.
+    """
+    usage = Usage(registry or CollectorRegistry())
+    access = Access(source, ColdLookups())
+    answers = Answers()
+    hub = Hub(access, answers)
+    streams = Streams(source=source, access=access, hub=hub, holds=Holds(), usage=usage, times=settings)
+    endpoints = SdkEndpoints(
+        source=source,
+        access=access,
+        answers=answers,
+        streams=streams,
+        updates=Updates(sink),
+        usage=usage,
+        cache_control_setting=settings.cache_control,
+        stall_seconds=settings.stream_stall_seconds,
+    )
+    stop_watching = source.watch(hub)
+    try:
+        yield Edge(endpoints, streams, source, usage)
+    finally:
+        stop_watching()

@@ -1,0 +1,37 @@
+"""Events of a stream as bytes: one JSON line each, framed as every SDK reads them.
+
+All of it is ASCII and every `data` is JSON, also where nobody reads it: SDKs parse each one.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+ACK: Final = b'event: ack\ndata: {"status":"discover"}\n\n'
+HEARTBEAT: Final = b'event: ack\ndata: "\\u2764\\ufe0f"\n\n'
+BYE: Final = b'event: bye\ndata: {"status":"closed"}\n\n'
+FAILURE: Final = b'event: failure\ndata: {"status":"unknown API key"}\n\n'
+
+# Big events leave in pieces, so that a slow client's progress shows before the last byte is taken.
+PIECE_BYTES: Final = 32 * 1024
+
+
+def features(tag: str, array: bytes) -> bytes:
+    """Frame the full list; ``tag`` becomes the event's id, unquoted."""
+    return b"event: features\nid: %s\ndata: %s\n\n" % (tag.encode("ascii"), array)
+
+
+def feature(payload: bytes) -> bytes:
+    """Frame one new or changed feature."""
+    return b"event: feature\ndata: %s\n\n" % payload
+
+
+def delete_feature(payload: bytes) -> bytes:
+    """Frame one feature that is no longer visible."""
+    return b"event: delete_feature\ndata: %s\n\n" % payload
+
+
+def pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut what is to be sent into pieces of bounded size."""
+    for part in parts:
+        for start in range(0, len(part), PIECE_BYTES):
+            yield part[start : start + PIECE_BYTES]
