@@ -1,0 +1,8 @@
+"""The tables of MR, by subject.
+
+Import a model from its module; importing this package registers all of them, which migrations need.
+"""
+
+from mr.db.models import delivery, features, people, portfolios, service_accounts, system
+
+__all__ = ["delivery", "features", "people", "portfolios", "service_accounts", "system"]
