@@ -1,0 +1,90 @@
+"""The judge of convergence: what real SDK processes hold against what the database delivers.
+
+Reads the `delivered` table by its own SQL, in its own connection, so it believes neither the cache nor
+the ORM of the product.
+"""
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+
+from common.contracts.features import FeatureState, WireState, from_wire
+from tests.support.fleet import Fleet, forgets
+from tests.support.sdk import Sdk, SdkSnapshot
+
+QUERY = "SELECT key, version, state FROM delivered WHERE environment_id = "
+
+
+class Delivered(NamedTuple):
+    """One feature as SDKs should hold it."""
+
+    type: str
+    value: Any
+    locked: bool
+    version: int
+
+
+def delivered(database_url: str, environment_id: str) -> dict[str, Delivered]:
+    """Answer what an unrestricted account should hold of an environment, by key; nothing retired."""
+    states = (_state(version, state) for _, version, state in _rows(database_url, environment_id))
+    return {
+        state.key: Delivered(
+            state.type,
+            None if state.value is None else json.loads(state.value),
+            state.locked,
+            state.version,
+        )
+        for state in states
+        if not state.retired
+    }
+
+
+def held(snapshot: SdkSnapshot) -> dict[str, Delivered]:
+    """Answer what an SDK holds, in the same terms."""
+    return {
+        key: Delivered(str(feature.type), feature.value, feature.locked, feature.version)
+        for key, feature in snapshot.existing.items()
+    }
+
+
+def agrees(sdk: Sdk, snapshot: SdkSnapshot, expected: dict[str, Delivered]) -> bool:
+    """True when the SDK holds exactly this; one that never drops anything may hold more."""
+    if not snapshot.ready:
+        return False
+    found = held(snapshot)
+    if not forgets(sdk):
+        found = {key: each for key, each in found.items() if key in expected}
+    return found == expected
+
+
+async def agree(
+    fleet: Fleet, database_url: str, environment_id: str, within_seconds: float = 5.0
+) -> dict[str, Delivered]:
+    """Wait until every SDK of the fleet agrees with the database; answer what that is."""
+    expected = delivered(database_url, environment_id)
+    await fleet.each(
+        lambda sdk: sdk.eventually(
+            lambda now: agrees(sdk, now, expected), within_seconds, what=f"agreement with {expected}"
+        )
+    )
+    return expected
+
+
+def _rows(database_url: str, environment_id: str) -> list[tuple[Any, ...]]:
+    if database_url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+            # SQLite has no UUID type; whatever form the column has, its hexadecimal digits are the id.
+            where = "replace(?, '-', '')"
+            column = "replace(environment_id, '-', '')"
+            query = QUERY.replace("environment_id", column) + where
+            return connection.execute(query, (environment_id,)).fetchall()
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(f"{QUERY}%s".encode(), (environment_id,)).fetchall()
+
+
+def _state(version: int, state: Any) -> FeatureState:
+    return from_wire(msgspec.json.decode(state, type=WireState), version=version)
