@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from ipaddress import AddressValueError, IPv6Address
+from reprlib import repr as shortened
 from typing import Any, Final, NamedTuple, get_args
 
 from common.contracts.features import Conditional
@@ -285,7 +286,7 @@ def _parsed(values: Values, parse: Callable[[str], Any], noun: str) -> list[Any]
     for value in values:
         parsed = parse(value) if isinstance(value, str) else None
         if parsed is None:
-            raise RuleFault(f"{value!r} is not a {noun}")
+            raise RuleFault(f"{shortened(value)} is not a {noun}")
         read.append(parsed)
     return read
 
@@ -303,7 +304,7 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
         return str(value)
-    raise RuleFault(f"{value!r} is not a text")
+    raise RuleFault(f"{shortened(value)} is not a text")
 
 
 def _number(value: object, parse: Callable[[str], Any]) -> Any:
@@ -311,16 +312,18 @@ def _number(value: object, parse: Callable[[str], Any]) -> Any:
     if isinstance(value, int | float | Decimal | str) and not isinstance(value, bool):
         number = parse(str(value))
     if number is None:
-        raise RuleFault(f"{value!r} is not a number")
+        raise RuleFault(f"{shortened(value)} is not a number")
     return number
 
 
 def _boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    if value in {"true", "false"} and isinstance(value, str):
-        return value == "true"
-    raise RuleFault(f"{value!r} is not a boolean")
+    if value == "true":
+        return True
+    if value == "false":
+        return False
+    raise RuleFault(f"{shortened(value)} is not a boolean")
 
 
 def _parse_network(text: str) -> tuple[int, int, int] | None:
