@@ -1,0 +1,269 @@
+"""Own the servers and the signals of a process: listen, drain, stop accepting, close.
+
+Nothing else installs signal handlers or guesses whether the process is ending: streams end because the
+drain hook tells them to. Knows applications only as ASGI callables.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from common.web import Health
+
+log = structlog.stdlib.get_logger(__name__)
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75
+CLOSE_SECONDS = 5
+CTRL_C_DRAIN_SECONDS = 1.0
+# In a request's scope: call it to cut the connection without waiting for what is buffered.
+ABORT = "burgee.abort"
+
+# Told how many seconds it has; returns early when everything has left.
+Drain = Callable[[float], Awaitable[None]]
+
+
+class CannotListen(Exception):
+    """An address is taken or not ours; the message names it."""
+
+
+class AbortableHttp(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, with a way to get rid of a client that takes nothing: see `ABORT`."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One application on one address. Port 0 takes a free one."""
+
+    name: str
+    app: ASGIApp
+    host: str = "127.0.0.1"
+    port: int = 0
+    http: type[asyncio.Protocol] = AbortableHttp
+    trusted_proxies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A listener with the port it really has."""
+
+    name: str
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+
+async def serve(
+    listeners: Sequence[Listener],
+    *,
+    health: Health | None = None,
+    drain: Drain | None = None,
+    drain_seconds: float = 0,
+    on_listening: Callable[[Sequence[Bound]], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return; a second signal ends it at once.
+
+    Raises CannotListen before anything is served when one address cannot be had. When cancelled (because
+    another part of the process failed) it closes everything without draining.
+    """
+    with _bound(listeners) as sockets, _Signals() as signals:
+        bound = [_describe(listener, sock) for listener, sock in zip(listeners, sockets, strict=True)]
+        async with _serving(listeners, sockets) as servers:
+            for one in bound:
+                log.info("listening", listener=one.name, url=one.url)
+            if on_listening is not None:
+                on_listening(bound)
+            await _first(signals.stop.wait(), *(server.ended() for server in servers))
+            seconds = min(drain_seconds, CTRL_C_DRAIN_SECONDS) if signals.by_hand else drain_seconds
+            log.info("draining", seconds=seconds)
+            await _first(_drain(health, drain, seconds), signals.now.wait())
+            for server in servers:
+                server.finish(force=signals.now.is_set())
+    log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def running(
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    http: type[asyncio.Protocol] = AbortableHttp,
+) -> AsyncIterator[str]:
+    """Serve inside this event loop for as long as the block lasts; yields the base URL."""
+    listeners = [Listener("embedded", app, host, port, http)]
+    with _bound(listeners) as sockets:
+        async with _serving(listeners, sockets) as servers:
+            yield _describe(listeners[0], sockets[0]).url
+            for server in servers:
+                server.finish(force=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, and with an end that cannot be left half done."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(
+            uvicorn.Config(
+                listener.app,
+                http=listener.http,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(listener.trusted_proxies),
+                forwarded_allow_ips=list(listener.trusted_proxies),
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=CLOSE_SECONDS,
+                backlog=BACKLOG,
+            )
+        )
+        self._over = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def run_on(self, sock: socket.socket) -> None:
+        """Serve on that socket until told to finish; when cancelled, leave nothing open."""
+        try:
+            await self.serve(sockets=[sock])
+        finally:
+            for server in getattr(self, "servers", ()):
+                server.close()
+            self._abort_all()
+            self._over.set()
+
+    async def ended(self) -> None:
+        """Return when this server has stopped, for whatever reason."""
+        await self._over.wait()
+
+    def finish(self, *, force: bool) -> None:
+        """Stop accepting, let open requests end within a time; `force` does not wait for them."""
+        self.force_exit = force
+        self.should_exit = True
+        if force:
+            self._abort_all()
+
+    def _abort_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+
+
+class _Signals:
+    """SIGTERM and SIGINT for as long as the block lasts: the first one stops, the second one hurries."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.now = asyncio.Event()
+        self.by_hand = False
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._received, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    def _received(self, number: int) -> None:
+        if self.stop.is_set():
+            self.now.set()
+        self.by_hand = self.by_hand or number == signal.SIGINT
+        self.stop.set()
+
+
+@contextlib.contextmanager
+def _bound(listeners: Sequence[Listener]) -> Generator[list[socket.socket], None, None]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(_bind(listener))) for listener in listeners]
+
+
+def _bind(listener: Listener) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setblocking(False)
+    try:
+        sock.bind((listener.host, listener.port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        reason = error.strerror or "not possible"
+        raise CannotListen(f"cannot listen on {listener.host}:{listener.port}: {reason}") from error
+    return sock
+
+
+def _describe(listener: Listener, sock: socket.socket) -> Bound:
+    return Bound(listener.name, listener.host, sock.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    listeners: Sequence[Listener], sockets: Sequence[socket.socket]
+) -> AsyncIterator[list[_Server]]:
+    """Run one server per listener; leaving waits until all have finished, a failing one fails the block."""
+    _leave_exit_to_us()
+    servers = [_Server(listener) for listener in listeners]
+    async with asyncio.TaskGroup() as tasks:
+        for server, sock in zip(servers, sockets, strict=True):
+            tasks.create_task(server.run_on(sock), name=f"serve {server.config.http}")
+        yield servers
+
+
+async def _drain(health: Health | None, drain: Drain | None, seconds: float) -> None:
+    """Say that we are leaving, then go on answering for the whole time: balancers take it to notice."""
+    until = time.monotonic() + seconds
+    if health is not None:
+        health.drain()
+    if drain is not None:
+        try:
+            async with asyncio.timeout(seconds + 1):
+                await drain(seconds)
+        except TimeoutError:
+            log.warning("drain.late", seconds=seconds)
+    await asyncio.sleep(max(0.0, until - time.monotonic()))
+
+
+async def _first(*waits: Awaitable[object]) -> None:
+    """Return when the first one is done, with its failure if it failed; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]  # noqa: TID251 - owned: awaited below
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _leave_exit_to_us() -> None:
+    """Keep sse-starlette, where it is in use, from ending streams on its own: the drain hook does that."""
+    from sse_starlette.sse import AppStatus  # noqa: PLC0415 - importing it patches uvicorn; only when serving
+
+    AppStatus.enable_automatic_graceful_drain = False
