@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from common.contracts.environments import EnvironmentSnapshot, Policy
 from common.contracts.features import FeatureState
 from common.evaluation.context import EMPTY, EvaluationContext
-from common.evaluation.evaluate import evaluate
+from common.evaluation.evaluate import decide
 from edge.recent import Recent
 
 ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -91,9 +91,9 @@ def payload(state: FeatureState, view: View, moment: datetime) -> Payload:
     """Encode one feature for one view."""
     if view.client_evaluated:
         return Payload(state.client_form(extended=view.policy.extended), None)
-    evaluation = evaluate(state, view.context, moment)
-    encoded = state.server_form(evaluation.value, evaluation.strategy_id, extended=view.policy.extended)
-    return Payload(encoded, evaluation.changes_at)
+    value, strategy_id, changes_at = decide(state, view.context, moment)
+    encoded = state.server_form(value, strategy_id, extended=view.policy.extended)
+    return Payload(encoded, changes_at)
 
 
 def render(snapshot: EnvironmentSnapshot, view: View, now: float) -> Answer:

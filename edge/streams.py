@@ -288,7 +288,7 @@ class Streams:
                 self._empty.set()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Say `bye` to all streams at random moments within the time; return when all have left or it is over.
+        """Say `bye` to all streams, spread over the time; return when all have left or it is over.
 
         Streams that have not had their features get them first, if they can be had.
         """
