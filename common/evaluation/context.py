@@ -50,7 +50,7 @@ class EvaluationContext:
                 name, equals, value = piece.partition("=")
                 if not equals:
                     continue
-                found[unquote_plus(name)] = _values(unquote_plus(value))
+                found[_decoded(name)] = _values(_decoded(value))
                 if len(found) == MAX_NAMES:
                     return cls(found)
         return cls(found) if found else EMPTY
@@ -102,6 +102,11 @@ class EvaluationContext:
 
 def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _decoded(text: str) -> str:
+    """Undo form encoding; a malformed ``%`` stays what it is."""
+    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 def _values(text: str) -> tuple[str, ...]:
