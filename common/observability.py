@@ -131,5 +131,5 @@ def _calm_libraries() -> None:
         logger.handlers.clear()
         logger.propagate = True
     # Start and stop are told by common.serve, in one line each.
-    for name in ("uvicorn.error", "alembic.runtime.migration", "aiosqlite", "asyncio"):
+    for name in ("uvicorn.error", "alembic", "aiosqlite", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

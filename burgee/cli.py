@@ -1,0 +1,225 @@
+"""The `burgee` command: read settings, set up logs, run a topology.
+
+Every sub-command reads its settings first and ends with status 2 when one is faulty, before anything
+starts. What runs is imported by the command that runs it.
+"""
+
+import os
+from collections.abc import Coroutine, Iterable, Iterator
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+import uvloop
+
+from burgee.settings import PROCESSES, MigrateSettings, PartyIshSettings, PartySettings, every_name
+from common.observability import set_up_logs
+from common.serve import CannotListen
+from common.settings import DatabaseSettings, ServingSettings, Settings, SettingsInvalid, load
+from dacha.settings import DachaSettings
+from edge.settings import EdgeSettings
+from edge_rest.settings import EdgeRestSettings
+from mr.settings import MrSettings
+
+FAILED = 1
+FAULTY_SETTINGS = 2
+
+S = TypeVar("S", bound=Settings)
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="burgee",
+    help="A feature-flag platform. Settings are BURGEE_* environment variables: see `burgee check`.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Its tracebacks would show local variables, passwords among them.
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Process(StrEnum):
+    """The processes that have settings."""
+
+    PARTY = "party"
+    PARTY_ISH = "party-ish"
+    MR = "mr"
+    DACHA = "dacha"
+    EDGE = "edge"
+    EDGE_REST = "edge-rest"
+
+
+KINDS = {kind.process: kind for kind in PROCESSES}
+
+
+def main() -> None:
+    """Run the command line; the process's exit status says how it went."""
+    app()
+
+
+@app.command()
+def party(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Make an example organisation, and print how to try it.")
+    ] = False,
+) -> None:
+    """Run everything in one process: management, cache and Edge. The way to start."""
+    settings = _settings(PartySettings)
+    from burgee.topologies import run_party
+
+    _run(run_party(settings, demo=demo))
+
+
+@app.command("party-ish")
+def party_ish() -> None:
+    """Run management and a polling-only Edge in one process."""
+    settings = _settings(PartyIshSettings)
+    from burgee.topologies import run_party_ish
+
+    _run(run_party_ish(settings))
+
+
+@app.command()
+def mr() -> None:
+    """Run the Management Repository alone."""
+    settings = _settings(MrSettings)
+    from burgee.topologies import run_mr
+
+    _run(run_mr(settings))
+
+
+@app.command()
+def dacha() -> None:
+    """Run Dacha2, the cache, alone (needs the message bus of a later release)."""
+    _settings(DachaSettings)
+    _needs_the_bus("Dacha")
+
+
+@app.command()
+def edge() -> None:
+    """Run Edge alone (needs the message bus of a later release)."""
+    _settings(EdgeSettings)
+    _needs_the_bus("Edge")
+
+
+@app.command("edge-rest")
+def edge_rest() -> None:
+    """Run a polling-only Edge straight on the database."""
+    settings = _settings(EdgeRestSettings)
+    from burgee.topologies import run_edge_rest
+
+    _run(run_edge_rest(settings))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this release's schema, and end."""
+    settings = _settings(MigrateSettings)
+    from mr.db.migrate import upgrade
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _run(upgrade(settings.database_address()))
+    typer.echo("The database has this release's schema.")
+
+
+@app.command()
+def seed(
+    url: Annotated[str | None, typer.Option(help="The running server; the settings' own by default.")] = None,
+) -> None:
+    """Make the example organisation on a running server, and print how to try it."""
+    settings = _settings(PartySettings)
+    from burgee.seed import seed as make
+
+    base = url or settings.public_url or f"http://127.0.0.1:{settings.port}"
+    typer.echo(_run(make(base, settings.data_dir)).instructions())
+
+
+@app.command()
+def check(
+    process: Annotated[Process, typer.Argument(help="Whose settings.")] = Process.PARTY,
+    settings_reference: Annotated[
+        bool, typer.Option("--settings-reference", help="Print the reference of every setting instead.")
+    ] = False,
+) -> None:
+    """Check the settings and the database, and print what a process would use."""
+    from burgee.reference import settings_reference as reference
+    from burgee.reference import used
+
+    if settings_reference:
+        typer.echo(reference(), nl=False)
+        return
+    settings = _settings(KINDS[process.value])
+    for name, value in used(settings):
+        typer.echo(f"{name}={value}")
+    if isinstance(settings, DatabaseSettings):
+        from burgee.reachability import database_state
+
+        _tell(*_run(database_state(settings)))
+
+
+@app.command()
+def health(
+    process: Annotated[Process, typer.Argument(help="Which process is asked.")] = Process.PARTY,
+    url: Annotated[str | None, typer.Option(help="Where it is; by default on this machine's port.")] = None,
+) -> None:
+    """Ask the process on this machine whether it is ready; status 0 or 1, made for container probes."""
+    settings = _settings(KINDS[process.value])
+    from burgee.reachability import readiness
+
+    assert isinstance(settings, ServingSettings)  # noqa: S101 - every process in PROCESSES serves
+    _tell(*_run(readiness(settings, url=url)))
+
+
+def _settings(kind: type[S]) -> S:
+    """Read the settings and set up the logs, or end with every fault on a line of its own."""
+    try:
+        settings = load(kind, os.environ, known=every_name())
+    except SettingsInvalid as invalid:
+        for fault in invalid.faults:
+            typer.echo(str(fault), err=True)
+        raise typer.Exit(FAULTY_SETTINGS) from None
+    set_up_logs(level=settings.log_level, form=settings.log_format)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; what a person can mend is one line and status 1, anything else a traceback."""
+    from burgee.seed import SeedRefused
+    from mr.db.engines import DatabaseInUse
+
+    mendable = (CannotListen, DatabaseInUse, SeedRefused)
+    try:
+        return uvloop.run(work)
+    except mendable as error:
+        faults: Iterable[BaseException] = [error]
+    except BaseExceptionGroup as group:
+        told, bugs = group.split(mendable)
+        if told is None or bugs is not None:
+            raise
+        faults = _leaves(told)
+    for fault in faults:
+        typer.echo(str(fault), err=True)
+    raise typer.Exit(FAILED)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _tell(good: bool, found: str) -> None:
+    typer.echo(found, err=not good)
+    if not good:
+        raise typer.Exit(FAILED)
+
+
+def _needs_the_bus(name: str) -> NoReturn:
+    typer.echo(
+        f"This release runs {name} inside `burgee party`; a process of its own needs the NATS bus of a"
+        " later release.",
+        err=True,
+    )
+    raise typer.Exit(FAULTY_SETTINGS)
