@@ -1,4 +1,8 @@
-"""A party server as a process, on a port that it keeps over restarts."""
+"""Party servers: as a process on a port that it keeps over restarts, or composed in this process.
+
+The composed one has the real parts and real sockets; it exists so that a test can hold what has no
+socket to hold: the cache's loads from the database.
+"""
 
 import os
 import signal
@@ -6,14 +10,21 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from burgee.settings import PartySettings, every_name
+from burgee.topologies import open_party
+from common.settings import load
+from dacha.loader import Origin
+from mr.db.session import Database
 from tests.support.admin import sign_in
 from tests.support.ports import free_port
+from tests.support.slow import SlowOrigin
 from tests.support.waiting import eventually_sync
 
 ON_BOTH_DATABASES = pytest.mark.parametrize("party", ["sqlite", "postgresql"], indirect=True)
@@ -112,3 +123,45 @@ def running_party(
         yield party
     finally:
         party.stop()
+
+
+@dataclass(frozen=True)
+class PartyHere:
+    """A composed party server of this process."""
+
+    url: str
+    database: Database
+    database_url: str
+    origin: SlowOrigin
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+
+@asynccontextmanager
+async def open_party_here(
+    database_url: str,
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[PartyHere]:
+    """Compose and serve a party server on a free port, with loads that a test may hold."""
+    origins: list[SlowOrigin] = []
+
+    def slow(origin: Origin) -> SlowOrigin:
+        origins.append(SlowOrigin(origin))
+        return origins[-1]
+
+    chosen = {
+        "BURGEE_HOST": "127.0.0.1",
+        "BURGEE_PORT": "0",
+        "BURGEE_DATA_DIR": str(folder),
+        "BURGEE_DATABASE_URL": database_url,
+        "BURGEE_DRAIN_SECONDS": "0.1",
+        "BURGEE_LOG_LEVEL": "warning",
+    }
+    loaded = load(PartySettings, chosen | dict(settings or {}), known=every_name())
+    async with open_party(loaded, wrap_origin=slow) as party:
+        (origin,) = origins
+        yield PartyHere(party.url, party.database, database_url, origin)

@@ -1,0 +1,101 @@
+"""G29: time rules.
+
+Fault: a rule on `now` crosses its moment without any edit. Assertion: polls and server-evaluated streams
+flip then, and no poll hears 304 for an answer that has changed.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+
+from tests.support.admin import attribute, strategy
+from tests.support.fleet import ALL, open_fleet
+from tests.support.party import PartyHere
+from tests.support.waiting import eventually
+from tests.support.world import World
+
+pytestmark = pytest.mark.guarantees
+
+T = 5.0
+
+
+async def rule_that_changes_in(world: World, seconds: float, conditional: str) -> datetime:
+    """Give `sale` a rule that holds from (or until) a moment; answer the moment."""
+    moment = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+    text = moment.isoformat().replace("+00:00", "Z")
+    rule = strategy("by time", "by rule", attribute("now", conditional, [text], "DATETIME"))
+    await world.admin.set(world.environment_id, "sale", "default", strategies=[rule])
+    return moment
+
+
+@pytest.mark.parametrize(
+    ("conditional", "before", "after"),
+    [("GREATER_EQUALS", "default", "by rule"), ("LESS", "by rule", "default")],
+    ids=["from a moment on", "until a moment"],
+)
+async def test_server_evaluated_sdks_flip_when_the_moment_comes(
+    world: World, conditional: str, before: str, after: str
+) -> None:
+    await world.create("sale", "STRING")
+    async with open_fleet(world.port, [world.server_key], kinds=ALL) as fleet:
+        await fleet.ready()
+        moment = await rule_that_changes_in(world, 4, conditional)
+        await fleet.hold("sale", before)
+        version = (await fleet.sdks[0].snapshot()).feature("sale").version
+        assert datetime.now(UTC) < moment, "this machine is too slow for the test"
+        left = (moment - datetime.now(UTC)).total_seconds()
+        await fleet.hold("sale", after, within_seconds=left + T)
+        assert datetime.now(UTC) >= moment
+        await fleet.each(
+            lambda sdk: sdk.eventually(lambda now: now.feature("sale").version == version, what="no edit")
+        )
+        fleet.assert_no_errors()
+
+
+async def test_no_poll_hears_304_for_an_answer_that_changed_by_itself(world: World, party: PartyHere) -> None:
+    await world.create("sale", "STRING")
+    moment = await rule_that_changes_in(world, 3, "GREATER_EQUALS")
+    async with aiohttp.ClientSession() as http:
+        etag, value = await poll(http, world)
+        assert value == "default"
+        while datetime.now(UTC) < moment - timedelta(seconds=0.3):
+            status, _ = await revalidate(http, world, etag)
+            assert status == 304
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(max(0.0, moment.timestamp() - time.time()) + 0.01)
+        # From the first request on: this is about a cached answer that should have ended.
+        status, changed = await revalidate(http, world, etag)
+        assert status == 200
+        assert changed != etag
+        assert (await poll(http, world)) == (changed, "by rule")
+        assert (await revalidate(http, world, changed))[0] == 304
+
+
+async def test_a_rule_on_todays_date_is_judged_in_utc(world: World) -> None:
+    await world.create("sale", "STRING")
+    today = datetime.now(UTC).date()
+    if datetime.now(UTC).hour == 23 and datetime.now(UTC).minute >= 59:
+        await eventually(lambda: datetime.now(UTC).date() > today, within_seconds=90)
+        today = datetime.now(UTC).date()
+    rule = strategy("today", "today", attribute("now", "EQUALS", [today.isoformat()], "DATE"))
+    await world.admin.set(world.environment_id, "sale", "another day", strategies=[rule])
+    async with aiohttp.ClientSession() as http:
+        assert (await poll(http, world))[1] == "today"
+
+
+async def poll(http: aiohttp.ClientSession, world: World) -> tuple[str, str]:
+    """Answer the etag and the evaluated value of `sale`."""
+    async with http.get(f"{world.url}/features", params={"apiKey": world.server_key}) as answer:
+        assert answer.status == 200
+        ((feature,),) = [each["features"] for each in await answer.json()]
+        return answer.headers["etag"], feature["value"]
+
+
+async def revalidate(http: aiohttp.ClientSession, world: World, etag: str) -> tuple[int, str]:
+    async with http.get(
+        f"{world.url}/features", params={"apiKey": world.server_key}, headers={"if-none-match": etag}
+    ) as answer:
+        return answer.status, answer.headers["etag"]
