@@ -10,7 +10,7 @@ from tests.support.judge import agree
 from tests.support.party import PartyProcess, running_party
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
-from tests.support.world import World, open_world
+from tests.support.world import World
 
 pytestmark = pytest.mark.e2e
 
@@ -29,12 +29,6 @@ def party(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         database_url=url,
         settings={"BURGEE_STREAM_SECONDS": str(STREAM_SECONDS)},
     ) as made:
-        yield made
-
-
-@pytest.fixture
-async def world(party: PartyProcess):
-    async with open_world(party.url, party.port, party.token) as made:
         yield made
 
 
