@@ -124,7 +124,7 @@ class World:
         self._touch(key, lambda row: setattr(row, "value", f"v{row.version}"))
 
     def same_value(self, key: str) -> None:
-        self._touch(key, lambda row: None)
+        self._touch(key, lambda _row: None)
 
     def retire(self, key: str) -> None:
         self._touch(key, lambda row: setattr(row, "retired", not row.retired))

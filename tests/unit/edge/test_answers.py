@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +14,6 @@ from common.evaluation.context import EMPTY, EvaluationContext
 from edge.answers import Answers, View, answer_poll, cache_control, render, unknown
 from edge.recent import Recent
 from tests.support.sources import ENVIRONMENT, environment, feature, text_value
-
-import msgspec
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC).timestamp()
 ALL = Policy(extended=False, filters=None)
