@@ -1,0 +1,129 @@
+"""Compose the Management Repository: its operations, and what stands around them.
+
+`open_mr` builds, `mr_app` serves. The relay and the database are opened by the topology, which also decides
+what else runs in the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from common.errors import AppError, BadRequest, NotFound
+from common.web import BodyGuard, field_faults, problem_handlers, problem_of
+from mr.api.json_body import encode
+from mr.api.openapi import document_routes
+from mr.api.operations import Operation
+from mr.applications.endpoints import ApplicationEndpoints
+from mr.auth.middleware import Authentication
+from mr.auth.passwords import Passwords
+from mr.auth.sessions import Sessions
+from mr.db.session import Database
+from mr.environments.endpoints import EnvironmentEndpoints
+from mr.features.endpoints import FeatureEndpoints
+from mr.features.environment_endpoints import EnvironmentFeatureEndpoints
+from mr.landing import landing_route
+from mr.portfolios.endpoints import PortfolioEndpoints
+from mr.service_accounts.endpoints import ServiceAccountEndpoints
+from mr.settings import MrSettings
+from mr.strategies.endpoints import StrategyEndpoints
+from mr.strategies.validation import InvalidStrategies
+from mr.system.endpoints import SystemEndpoints
+
+SERVER_NAME = "management-repository"
+
+
+@dataclass(frozen=True)
+class Mr:
+    """An opened Management Repository."""
+
+    database: Database
+    sessions: Sessions
+    operations: tuple[Operation, ...]
+    max_body_bytes: int
+    version: str
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Every route: the operations, their documents, and the page at `/`."""
+        return [
+            *self.operations,
+            *document_routes(self.operations, version=self.version),
+            landing_route(self.version),
+        ]
+
+
+@asynccontextmanager
+async def open_mr(
+    settings: MrSettings, database: Database, *, server_name: str = SERVER_NAME
+) -> AsyncIterator[Mr]:
+    """Build the operations over an open database. `server_name` is what `/info/version` says."""
+    version = installed_version("burgee")
+    sessions = Sessions(
+        database, idle_hours=settings.session_idle_hours, max_hours=settings.session_max_hours
+    )
+    subjects = (
+        SystemEndpoints(
+            database,
+            sessions=sessions,
+            passwords=Passwords(),
+            admin_group_suffix=settings.admin_group_suffix,
+            server_name=server_name,
+            version=version,
+        ),
+        PortfolioEndpoints(database, admin_group_suffix=settings.admin_group_suffix),
+        ApplicationEndpoints(database, first_environment=settings.production_environment_name),
+        EnvironmentEndpoints(database),
+        FeatureEndpoints(database),
+        EnvironmentFeatureEndpoints(database),
+        StrategyEndpoints(database),
+        ServiceAccountEndpoints(database),
+    )
+    operations = tuple(operation for subject in subjects for operation in subject.operations())
+    yield Mr(database, sessions, operations, settings.max_body_bytes, version)
+
+
+def mr_app(mr: Mr) -> ASGIApp:
+    """Return the application: everything below `/mr-api`, `/info/version`, and the page at `/`."""
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            **problem_handlers(),
+            RequestValidationError: _invalid_request,
+            InvalidStrategies: _invalid_strategies,
+        },
+        middleware=[
+            Middleware(BodyGuard, max_bytes=mr.max_body_bytes),
+            Middleware(Authentication, operations=mr.operations, sessions=mr.sessions),
+        ],
+    )
+    app.router.routes.extend(mr.routes())
+    return app
+
+
+def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
+    faults = error.errors()
+    answered: AppError
+    if any(fault["loc"][0] == "path" for fault in faults):
+        answered = NotFound()
+    else:
+        answered = BadRequest(fields=field_faults(faults))
+    return problem_of(answered, request.scope)
+
+
+def _invalid_strategies(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidStrategies)  # noqa: S101 - registered for this type
+    return Response(encode(error.found), error.status, media_type="application/json")

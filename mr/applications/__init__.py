@@ -1,0 +1,1 @@
+"""Applications: what environments and features belong to."""

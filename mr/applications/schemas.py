@@ -1,0 +1,30 @@
+"""Wire types of applications."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from mr.api.models import Name, WireModel
+from mr.environments.schemas import Environment
+from mr.features.schemas import Feature
+from mr.people.schemas import Audit, Group
+
+
+class CreateApplication(WireModel):
+    name: Name = Field(max_length=100)
+    description: str = Field(max_length=400)
+
+
+class Application(Audit):
+    id: UUID
+    name: Name = Field(max_length=100)
+    description: str | None = Field(None, max_length=400)
+    portfolioId: UUID | None = None
+    version: int | None = None
+    groups: list[Group] = []
+    features: list[Feature] = []
+    environments: list[Environment] = []
+    whenArchived: datetime | None = None

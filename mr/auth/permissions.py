@@ -1,0 +1,102 @@
+"""Who may do what: pure rules over the roles a person holds.
+
+Does no I/O: `Grants` are loaded by `mr.auth.grants` inside the transaction that acts on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+READ: Final = "READ"
+LOCK: Final = "LOCK"
+UNLOCK: Final = "UNLOCK"
+CHANGE_VALUE: Final = "CHANGE_VALUE"
+EXTENDED_DATA: Final = "EXTENDED_DATA"
+ENVIRONMENT_ROLES: Final = (READ, LOCK, UNLOCK, CHANGE_VALUE, EXTENDED_DATA)
+
+FEATURE_CREATE: Final = "FEATURE_CREATE"
+FEATURE_EDIT: Final = "FEATURE_EDIT"  # from before there were separate roles; still granted
+FEATURE_EDIT_AND_DELETE: Final = "FEATURE_EDIT_AND_DELETE"
+FEATURE_ROLES: Final = frozenset({FEATURE_CREATE, FEATURE_EDIT, FEATURE_EDIT_AND_DELETE})
+
+WRITING_ROLES: Final = frozenset({LOCK, UNLOCK, CHANGE_VALUE})
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class Place:
+    """An application and where it hangs: every rule below a portfolio needs both."""
+
+    portfolio_id: UUID
+    application_id: UUID
+
+
+@dataclass(frozen=True)
+class Grants:
+    """Everything one person was given, through all groups they are in."""
+
+    person_id: UUID
+    superuser: bool = False
+    administers: frozenset[UUID] = frozenset()
+    member_of: frozenset[UUID] = frozenset()
+    application_roles: Mapping[UUID, frozenset[str]] = field(default_factory=dict)
+    environment_roles: Mapping[UUID, frozenset[str]] = field(default_factory=dict)
+    # The applications in which an environment role is held.
+    environment_applications: frozenset[UUID] = frozenset()
+
+    def is_admin(self, portfolio_id: UUID) -> bool:
+        """A superuser, or an administrator of that portfolio."""
+        return self.superuser or portfolio_id in self.administers
+
+    def is_member(self, portfolio_id: UUID) -> bool:
+        """In any group of the portfolio, or above it."""
+        return self.is_admin(portfolio_id) or portfolio_id in self.member_of
+
+    def may_read_application(self, place: Place) -> bool:
+        """Any role in the application or in one of its environments."""
+        return (
+            self.is_admin(place.portfolio_id)
+            or bool(self.application_roles.get(place.application_id))
+            or place.application_id in self.environment_applications
+        )
+
+    def may_create_features(self, place: Place) -> bool:
+        return self.is_admin(place.portfolio_id) or bool(
+            FEATURE_ROLES & self.application_roles.get(place.application_id, _NOTHING)
+        )
+
+    def may_edit_features(self, place: Place) -> bool:
+        """Edit or delete definitions: creating them is not enough."""
+        return self.is_admin(place.portfolio_id) or bool(
+            {FEATURE_EDIT, FEATURE_EDIT_AND_DELETE}
+            & self.application_roles.get(place.application_id, _NOTHING)
+        )
+
+    def roles_in(self, place: Place, environment_id: UUID) -> frozenset[str]:
+        """Roles in an environment as they are shown: any of them implies READ; admins hold all."""
+        if self.is_admin(place.portfolio_id):
+            return frozenset(ENVIRONMENT_ROLES)
+        return with_read(self.environment_roles.get(environment_id, _NOTHING))
+
+    def writing_roles_in(self, place: Place, environment_id: UUID) -> frozenset[str]:
+        """Roles that count when a value is written: the two oldest feature roles also lock and unlock."""
+        roles = self.roles_in(place, environment_id)
+        if {FEATURE_EDIT, FEATURE_CREATE} & self.application_roles.get(place.application_id, _NOTHING):
+            roles |= {LOCK, UNLOCK}
+        return roles
+
+
+def with_read(roles: Iterable[str]) -> frozenset[str]:
+    """Any role implies READ; no role implies nothing."""
+    held = frozenset(roles)
+    return held | {READ} if held else held
+
+
+def in_order(roles: Iterable[str]) -> list[str]:
+    """Environment roles in the order in which they are always shown."""
+    held = frozenset(roles)
+    return [role for role in ENVIRONMENT_ROLES if role in held]

@@ -1,0 +1,1 @@
+"""Environments: the stages of an application."""

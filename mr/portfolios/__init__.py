@@ -1,0 +1,1 @@
+"""Portfolios: the tenants of an organisation."""

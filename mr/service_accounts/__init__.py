@@ -1,0 +1,1 @@
+"""Service accounts: the identities of SDKs, their keys and permissions."""

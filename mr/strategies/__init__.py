@@ -1,0 +1,1 @@
+"""Rollout strategies: how they are written, checked and kept."""

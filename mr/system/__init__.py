@@ -1,0 +1,1 @@
+"""First set-up, sign-in, and what the server says of itself."""

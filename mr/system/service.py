@@ -1,0 +1,159 @@
+"""First set-up and sign-in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.errors import BadRequest, Conflict, Forbidden, NotFound
+from mr.auth.passwords import Passwords
+from mr.auth.sessions import Sessions
+from mr.auth.throttle import Throttle
+from mr.db.models.people import PERSON, Organization, Person
+from mr.db.models.portfolios import GroupMember
+from mr.db.models.system import SystemState
+from mr.db.session import Database, WriteSession
+from mr.groups.service import create_superusers
+from mr.people.service import show_people
+from mr.portfolios.service import create_portfolio
+from mr.system import schemas
+from mr.system.organization import find_organization
+
+# One row that only one set-up can write, however many run at once.
+_ORGANIZATION: Final = "organization"
+
+LOCAL: Final = "local"
+
+
+class AlreadySetUp(Conflict):
+    code = "already-set-up"
+
+
+class IncompleteSetup(BadRequest):
+    code = "incomplete-set-up"
+
+
+class BlankPassword(Forbidden):
+    code = "blank-password"
+
+
+class WrongCredentials(NotFound):
+    """Unknown address, wrong password, archived, locked out: nobody can tell which."""
+
+    code = "wrong-credentials"
+
+
+def capabilities() -> dict[str, str]:
+    """What this server can do, as clients ask for it: text to text."""
+    return {
+        "webhook.features": "false",
+        "trackingId": "",
+        "dacha1Enabled": "false",
+        "featureGroupsEnabled": "false",
+        "webhook.encryption": "false",
+        "webhook.decryption": "false",
+        "system.config": "false",
+    }
+
+
+def show_organization(organization: Organization) -> schemas.Organization:
+    """Return the wire form."""
+    return schemas.Organization(
+        id=organization.id,
+        name=organization.name,
+        version=organization.version,
+        whenCreated=organization.created_at,
+        whenUpdated=organization.updated_at,
+    )
+
+
+def require_complete(wanted: schemas.SetupSiteAdmin) -> None:
+    """Refuse a set-up without names or without somebody to sign in. Raises IncompleteSetup."""
+    if not wanted.portfolio.strip() or not wanted.organizationName.strip():
+        raise IncompleteSetup("Portfolio and organisation need a name.")
+    if not wanted.emailAddress or not (wanted.password or "").strip():
+        # The contract lets an external provider stand in; there is none in this release.
+        raise IncompleteSetup("The first administrator needs an e-mail address and a password.")
+
+
+async def set_up(
+    session: WriteSession, wanted: schemas.SetupSiteAdmin, *, password_hash: str, suffix: str
+) -> Person:
+    """Make the organisation, its first administrator and the first portfolio. Raises AlreadySetUp."""
+    if await find_organization(session) is not None:
+        raise AlreadySetUp
+    organization = Organization(name=wanted.organizationName.strip())
+    session.add(organization)
+    session.add(SystemState(key=_ORGANIZATION, value=str(organization.id)))
+    await session.flush()
+    person = Person(
+        organization_id=organization.id,
+        person_type=PERSON,
+        name=(wanted.name or "").strip() or None,
+        email=(wanted.emailAddress or "").lower(),
+        password_hash=password_hash,
+    )
+    session.add(person)
+    await session.flush()
+    superusers = await create_superusers(session, organization)
+    session.add(GroupMember(group_id=superusers.id, person_id=person.id))
+    await session.flush()
+    await create_portfolio(
+        session, organization, name=wanted.portfolio, description=None, suffix=suffix, author=person.id
+    )
+    return person
+
+
+class SignIn:
+    """Signs people in: takes the same time for everybody, and slows guessing down."""
+
+    def __init__(self, database: Database, *, sessions: Sessions, passwords: Passwords) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._passwords = passwords
+        self._throttle = Throttle()
+
+    async def sign_in(self, credentials: schemas.UserCredentials) -> schemas.TokenizedPerson:
+        """Return a token and its person. Raises BlankPassword, WrongCredentials."""
+        if not credentials.password.strip():
+            raise BlankPassword
+        email = credentials.email.strip().lower()
+        stored = await self._stored(email)
+        matched = await self._passwords.verify(credentials.password, stored)
+        if self._throttle.locked(email) or not matched:
+            self._throttle.failed(email)
+            raise WrongCredentials
+        self._throttle.succeeded(email)
+        renewed = None
+        if stored is not None and self._passwords.outdated(stored):
+            renewed = await self._passwords.hash(credentials.password)
+        async with self._database.write() as session:
+            person = await session.scalar(_by_email(email))
+            if person is None or person.password_hash != stored:
+                raise WrongCredentials
+            if renewed is not None:
+                person.password_hash = renewed
+            token = await self._sessions.begin(session, person)
+            return await tokenized(session, person, token)
+
+    async def _stored(self, email: str) -> str | None:
+        async with self._database.read() as session:
+            person = await session.scalar(_by_email(email))
+            return None if person is None else person.password_hash
+
+
+def _by_email(email: str) -> Select[tuple[Person]]:
+    return select(Person).where(
+        Person.email == email, Person.person_type == PERSON, Person.archived_at.is_(None)
+    )
+
+
+async def tokenized(session: AsyncSession, person: Person, token: str) -> schemas.TokenizedPerson:
+    """Return the wire form of somebody who has just signed in."""
+    shown = await show_people(session, [person], groups=True)
+    return schemas.TokenizedPerson(
+        accessToken=token, person=shown[person.id], capabilityInfo=capabilities()
+    )
+
