@@ -31,7 +31,7 @@ _SDK_KEY = re.compile(
 _ADDRESS_PASSWORD = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
 
 
-def open_metrics() -> CollectorRegistry:
+def process_registry() -> CollectorRegistry:
     """Answer a registry with what every process reports about itself."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from common.client import Unreachable, open_client
 from common.errors import BadRequest, FieldFault, NotFound, Unavailable
-from common.observability import open_metrics
+from common.observability import process_registry
 from common.serve import CannotListen, Listener, running, serve
 from common.web import (
     BodyGuard,
@@ -71,7 +71,7 @@ async def breaks_in_the_middle(_request: Request) -> Response:
 
 
 def application(health: Health | None = None) -> ASGIApp:
-    metrics = open_metrics()
+    metrics = process_registry()
     health = health or Health({})
     routes = [
         *operational_routes(name="house", version="1", health=health, metrics=metrics),
