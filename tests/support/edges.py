@@ -160,5 +160,8 @@ async def running_edge(
         inner.router.redirect_slashes = False
         guarded = BodyGuard(inner, max_bytes=chosen.max_body_bytes)
         app = Surroundings(SdkCors(guarded), health=health, routes=edge.routes())
-        async with running(app) as url, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        async with (
+            running(app) as url,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+        ):
             yield RunningEdge(url, edge, source, sink, health, http, registry)

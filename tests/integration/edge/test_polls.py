@@ -197,7 +197,7 @@ async def test_polls_are_counted_by_environment_and_account_and_never_by_key(sou
 async def test_polls_while_draining_are_answered_and_close_their_connection(source):
     async with running_edge(source) as edge:
         edge.health.drain()
-        draining = asyncio.ensure_future(edge.edge.drain(0.5))
-        answer = await edge.poll(CLIENT)
-        assert (answer.status, answer.headers["connection"]) == (200, "close")
-        await draining
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(edge.edge.drain(0.5))
+            answer = await edge.poll(CLIENT)
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
