@@ -77,6 +77,11 @@ demo: $(SELF) ## The same with an example organisation; prints a login, an API k
 migrate: $(SELF) ## Bring the database (BURGEE_DATABASE_URL, or the one in ./data) to the newest schema.
 	@$(BIN)/burgee migrate $(ARGS)
 
+.PHONY: revision
+revision: $(SELF) ## Begin a database migration: make revision MESSAGE="why".
+	@test -n "$(MESSAGE)" || { echo 'Say why: make revision MESSAGE="why"' >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; from alembic import command; from mr.db.migrate import configuration, newest_revision; command.revision(configuration(), sys.argv[1], rev_id=f"{int(newest_revision() or 0) + 1:04}")' "$(MESSAGE)"
+
 # ------------------------------------------------------------------------------------------- tests
 
 .PHONY: test
