@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -29,9 +30,10 @@ from mr.auth.middleware import Authentication
 from mr.auth.passwords import Passwords
 from mr.auth.sessions import Sessions
 from mr.db.session import Database
+from mr.environment_features.endpoints import EnvironmentFeatureEndpoints
 from mr.environments.endpoints import EnvironmentEndpoints
 from mr.features.endpoints import FeatureEndpoints
-from mr.features.environment_endpoints import EnvironmentFeatureEndpoints
+from mr.filters.endpoints import FilterEndpoints
 from mr.landing import landing_route
 from mr.portfolios.endpoints import PortfolioEndpoints
 from mr.service_accounts.endpoints import ServiceAccountEndpoints
@@ -86,6 +88,7 @@ async def open_mr(
         FeatureEndpoints(database),
         EnvironmentFeatureEndpoints(database),
         StrategyEndpoints(database),
+        FilterEndpoints(database),
         ServiceAccountEndpoints(database),
     )
     operations = tuple(operation for subject in subjects for operation in subject.operations())
@@ -100,7 +103,7 @@ def mr_app(mr: Mr) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers={
-            **problem_handlers(),
+            **cast("dict[Any, Any]", problem_handlers()),  # FastAPI's type is narrower than Starlette's
             RequestValidationError: _invalid_request,
             InvalidStrategies: _invalid_strategies,
         },
@@ -113,7 +116,7 @@ def mr_app(mr: Mr) -> ASGIApp:
     return app
 
 
-def _invalid_request(request: Request, error: Exception) -> Response:
+async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     faults = error.errors()
     answered: AppError
@@ -124,6 +127,6 @@ def _invalid_request(request: Request, error: Exception) -> Response:
     return problem_of(answered, request.scope)
 
 
-def _invalid_strategies(_request: Request, error: Exception) -> Response:
+async def _invalid_strategies(_request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidStrategies)  # noqa: S101 - registered for this type
     return Response(encode(error.found), error.status, media_type="application/json")

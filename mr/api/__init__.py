@@ -1,1 +1,1 @@
-"""What every subject of the management API shares: wire models, bodies, routes, documents. No subject of its own."""
+"""What every subject of the management API shares: wire models, bodies, routes, documents."""

@@ -72,9 +72,7 @@ def parse(data: bytes) -> Any:
     except UnicodeDecodeError:
         raise MalformedBody("The body is not UTF-8.") from None
     try:
-        value = json.loads(
-            text, parse_float=Fraction.read, parse_int=_whole, parse_constant=_refuse_constant
-        )
+        value = json.loads(text, parse_float=Fraction.read, parse_int=_whole, parse_constant=_refuse_constant)
     except ValueError as error:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
     # Only an escape can bring it through the decoder.

@@ -6,7 +6,7 @@ Knows no subject and no schema of one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -49,7 +49,7 @@ class Operation(APIRoute):
         service: str,
         answers: Any = None,
         statuses: Iterable[int] = (),
-        bodies: dict[int, type[WireModel]] | None = None,
+        bodies: Mapping[int, type[WireModel]] | None = None,
         status: int = 200,
         access: Access = Access.SIGNED_IN,
         deprecated: bool = False,
@@ -88,7 +88,7 @@ class Operation(APIRoute):
 
 
 def _documented(
-    statuses: Iterable[int], bodies: dict[int, type[WireModel]], access: Access
+    statuses: Iterable[int], bodies: Mapping[int, type[WireModel]], access: Access
 ) -> dict[int | str, dict[str, Any]]:
     told: dict[int | str, dict[str, Any]] = {}
     always = {400, 503} | (set() if access is Access.OPEN else {401})

@@ -51,9 +51,7 @@ class ApplicationEndpoints:
                 statuses=(403, 404, 409, 422),
                 deprecated=True,
             ),
-            _operation(
-                "DELETE", single, self.delete, "deleteApplication", answers=bool, statuses=(403, 404)
-            ),
+            _operation("DELETE", single, self.delete, "deleteApplication", answers=bool, statuses=(403, 404)),
         ]
 
     async def find(

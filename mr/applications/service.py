@@ -99,7 +99,12 @@ def require_in_portfolio(application: Application, portfolio_id: UUID) -> None:
 
 
 async def find_applications(
-    session: AsyncSession, grants: Grants, portfolio_id: UUID, *, containing: str | None, order: SortOrder | None
+    session: AsyncSession,
+    grants: Grants,
+    portfolio_id: UUID,
+    *,
+    containing: str | None,
+    order: SortOrder | None,
 ) -> Sequence[Application]:
     """Return the portfolio's applications that the caller sees: members need a role in an environment."""
     wanted = select(Application).where(
@@ -152,9 +157,7 @@ def _trimmed(name: str) -> str:
     return name
 
 
-async def _require_free_name(
-    session: AsyncSession, portfolio_id: UUID, name: str, *, exactly: bool
-) -> None:
+async def _require_free_name(session: AsyncSession, portfolio_id: UUID, name: str, *, exactly: bool) -> None:
     same = Application.name == name if exactly else func.lower(Application.name) == name.lower()
     taken = await session.scalar(
         select(Application.id).where(
@@ -249,5 +252,3 @@ async def show_applications_of(
     for application, wire in zip(listed, shown, strict=True):
         grouped[application.portfolio_id].append(wire)
     return grouped
-
-

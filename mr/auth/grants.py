@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import Row, select
@@ -45,7 +45,7 @@ async def load_grants(session: AsyncSession, person_id: UUID) -> Grants:
 
 async def _environment_roles(
     session: AsyncSession, person_id: UUID
-) -> Iterable[Row[tuple[UUID, tuple[str, ...], UUID]]]:
+) -> Sequence[Row[UUID, tuple[str, ...], UUID]]:
     found = await session.execute(
         select(GroupEnvironmentRole.environment_id, GroupEnvironmentRole.roles, Environment.application_id)
         .join(GroupMember, GroupMember.group_id == GroupEnvironmentRole.group_id)

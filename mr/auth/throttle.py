@@ -37,7 +37,7 @@ class Throttle:
         record = self._records.get(name)
         if record is None or record.failures < _FREE_FAILURES:
             return False
-        pause = _FIRST_PAUSE_SECONDS * 2 ** min(record.failures - _FREE_FAILURES, 20)
+        pause = _FIRST_PAUSE_SECONDS * 2.0 ** min(record.failures - _FREE_FAILURES, 20)
         return self._clock() - record.last < min(pause, _LONGEST_PAUSE_SECONDS)
 
     def failed(self, name: str) -> None:

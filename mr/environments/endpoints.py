@@ -193,7 +193,7 @@ class EnvironmentEndpoints:
             if application_id is not None:
                 service.require_in_application(environment, application_id)
             elif body.version != environment.version:
-                # The operation on the application does not compare versions: its clients patch single members.
+                # The operation on the application compares no versions: its clients patch single members.
                 raise StaleVersion
             await service.update_environment(session, environment, body, author=caller.person_id)
             shown = await service.show_environments(session, [environment], including=including)

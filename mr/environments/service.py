@@ -21,8 +21,10 @@ from mr.db.projection import Touched, project
 from mr.db.session import WriteSession
 from mr.environments import promotion, schemas
 from mr.features import service as features
+from mr.features.schemas import Feature
 from mr.groups import service as groups
 from mr.service_accounts import service as service_accounts
+from mr.service_accounts.schemas import ServiceAccountPermission
 
 _OURS: Final = "mgmt."  # settings below this prefix are the server's own
 
@@ -60,9 +62,7 @@ class Including:
 NOTHING_MORE: Final = Including()
 
 
-async def find_environment(
-    session: AsyncSession, environment_id: UUID
-) -> tuple[Environment, Place] | None:
+async def find_environment(session: AsyncSession, environment_id: UUID) -> tuple[Environment, Place] | None:
     """Return an environment that was not put away and where it hangs, or None."""
     row = (
         await session.execute(
@@ -105,7 +105,7 @@ def require_in_application(environment: Environment, application_id: UUID) -> No
         raise NotFound
 
 
-def ids_in(application_id: UUID) -> Select[tuple[UUID]]:
+def ids_in(application_id: UUID) -> Select[UUID]:
     """Select the ids of an application's environments that were not put away."""
     return select(Environment.id).where(
         Environment.application_id == application_id, Environment.archived_at.is_(None)
@@ -147,7 +147,10 @@ async def find_environments(
 async def create_environment(
     session: WriteSession, application: Application, wanted: NewEnvironment, *, author: UUID
 ) -> Environment:
-    """Make an environment and deliver it. Raises Taken, ForeignPriorEnvironment. The application is locked."""
+    """Make an environment and deliver it. Raises Taken, ForeignPriorEnvironment.
+
+    The application is locked.
+    """
     environment = await add_environment(session, application, wanted, author=author)
     saved = await features.add_boolean_values(session, environment)
     touched = Touched(environments={environment.id}, saved=saved)
@@ -281,10 +284,10 @@ async def show_environments(
     """Return the wire forms in the order given, with what is asked for, in a constant number of queries."""
     ids = [environment.id for environment in listed]
     roles = await groups.show_environment_roles(session, ids) if including.acls else {}
-    defined = {}
+    defined: Mapping[UUID, list[Feature]] = {}
     if including.features:
         defined = await features.show_features_of(session, {each.application_id for each in listed})
-    permissions: Mapping[UUID, list[schemas.ServiceAccountPermission]] | None = None
+    permissions: Mapping[UUID, list[ServiceAccountPermission]] | None = None
     if (including.sdk_urls or including.service_accounts) and grants is not None and portfolio_id is not None:
         permissions = await service_accounts.show_permissions_by_environment(
             session,

@@ -18,9 +18,9 @@ from mr.auth.permissions import Grants
 from mr.db.models.portfolios import Application
 from mr.db.projection import Touched, project
 from mr.db.session import Database, Locks
+from mr.environment_features.schemas import FeatureEnvironment
 from mr.environments import service as environments
 from mr.features import schemas, service
-from mr.features.answers import FeatureEnvironment
 from mr.features.saving import FeatureLocked, RoleMissing, require_writer, save_value
 from mr.features.showing import show_everywhere
 from mr.strategies.schemas import RolloutStrategyValidationResponse
@@ -208,9 +208,7 @@ class FeatureEndpoints:
             )
         return answer(shown)
 
-    async def get_values(
-        self, caller: SignedIn, application_id: ApplicationId, key: FeatureKey
-    ) -> Response:
+    async def get_values(self, caller: SignedIn, application_id: ApplicationId, key: FeatureKey) -> Response:
         async with self._database.read() as session:
             grants = await load_grants(session, caller.person_id)
             application = await get_readable_application(session, grants, application_id)

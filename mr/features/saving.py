@@ -102,9 +102,7 @@ async def _first(
 
 
 def _wanted(kind: FeatureType, wanted: schemas.FeatureValue, base: ValueParts) -> ValueParts:
-    members = {
-        name: getattr(wanted, name) for name in ("value", TYPED_MEMBERS[kind]) if wanted.gave(name)
-    }
+    members = {name: getattr(wanted, name) for name in ("value", TYPED_MEMBERS[kind]) if wanted.gave(name)}
     value = chosen_value(kind, members, base.value)
     if value is None and kind == "BOOLEAN":
         value = base.value  # a BOOLEAN is never null; leaving it out means leaving it
@@ -159,7 +157,8 @@ async def _base(
         # The type has changed since; compare what the old values became.
         strategies = tuple(strategy.retyped(kind) for strategy in strategies)
         uses = tuple(
-            StrategyUse(use.strategy_id, fitting_value(kind, use.value), disabled=use.disabled) for use in uses
+            StrategyUse(use.strategy_id, fitting_value(kind, use.value), disabled=use.disabled)
+            for use in uses
         )
         value = fitting_value(kind, value)
     return ValueParts(snapshot.locked, snapshot.retired, value, strategies, uses)

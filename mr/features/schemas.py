@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field
 from common.contracts.features import FeatureType
 from mr.api.models import Name, WireModel
 from mr.people.schemas import Person
-
 from mr.strategies.schemas import RolloutStrategy, RolloutStrategyInstance
 
 _NOT_IN_KEYS = re.compile(r"[\x00-\x1f\x7f-\x9f/]")
@@ -86,5 +85,3 @@ class FeatureValue(WireModel):
     whoUpdated: Person | None = None
     whenUpdated: datetime | None = None
     whatUpdated: str | None = None
-
-

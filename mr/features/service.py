@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Select, delete, select, update
@@ -38,10 +37,10 @@ class MissingMember(BadRequest):
 
 def feature_type(feature: Feature) -> FeatureType:
     """The feature's type, as the contract spells it."""
-    return cast("FeatureType", feature.value_type)
+    return feature.value_type
 
 
-def ids_in(application_id: UUID) -> Select[tuple[UUID]]:
+def ids_in(application_id: UUID) -> Select[UUID]:
     """Select the ids of an application's features that were not put away."""
     return select(Feature.id).where(Feature.application_id == application_id, Feature.archived_at.is_(None))
 
@@ -169,9 +168,7 @@ async def update_feature(
 async def _retype(session: WriteSession, feature: Feature) -> set[tuple[UUID, UUID]]:
     """Make every stored value fit the feature's new type; what means nothing there is lost."""
     kind = feature_type(feature)
-    rows = (
-        await session.scalars(select(FeatureValue).where(FeatureValue.feature_id == feature.id))
-    ).all()
+    rows = (await session.scalars(select(FeatureValue).where(FeatureValue.feature_id == feature.id))).all()
     for row in rows:
         row.value = _fitting(kind, row.value)
         row.strategies = dump_strategies(

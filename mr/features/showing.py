@@ -21,9 +21,9 @@ from mr.db.models.features import (
     StrategyUse,
 )
 from mr.db.models.portfolios import Environment
+from mr.environment_features.schemas import FeatureEnvironment
 from mr.environments import service as environments
 from mr.features import schemas
-from mr.features.answers import FeatureEnvironment
 from mr.features.service import feature_type
 from mr.features.values import raw, typed_members
 from mr.people.schemas import Person, RoleType

@@ -43,11 +43,8 @@ def _boolean(value: Any) -> bytes:
 
 
 def _string(value: Any) -> bytes:
-    if isinstance(value, str):
-        return json_text(value)
-    if isinstance(value, dict | list):
-        raise InvalidValue("The value of a STRING feature is a text.")
-    return json_text(token_of(value).decode())
+    # Whatever is no text is taken as the text of its JSON: SDKs that send numbers rely on it.
+    return json_text(value if isinstance(value, str) else token_of(value).decode())
 
 
 def _number(value: Any) -> bytes:
@@ -154,5 +151,3 @@ def raw(token: bytes | None) -> msgspec.Raw | None:
 def typed_members(feature_type: FeatureType, token: bytes | None) -> dict[str, Any]:
     """Show a value under both of its names."""
     return {} if token is None else {"value": raw(token), TYPED_MEMBERS[feature_type]: raw(token)}
-
-

@@ -73,9 +73,7 @@ async def superuser_ids(session: AsyncSession) -> list[UUID]:
 async def administrators_of(session: AsyncSession, portfolio_id: UUID) -> Group | None:
     """Return the portfolio's group of administrators."""
     found: Group | None = await session.scalar(
-        select(Group).where(
-            Group.portfolio_id == portfolio_id, Group.admin, Group.archived_at.is_(None)
-        )
+        select(Group).where(Group.portfolio_id == portfolio_id, Group.admin, Group.archived_at.is_(None))
     )
     return found
 
@@ -128,9 +126,7 @@ async def show_environment_roles(
     rows = await session.scalars(
         select(GroupEnvironmentRole)
         .join(Group, Group.id == GroupEnvironmentRole.group_id)
-        .where(
-            GroupEnvironmentRole.environment_id.in_(list(environment_ids)), Group.archived_at.is_(None)
-        )
+        .where(GroupEnvironmentRole.environment_id.in_(list(environment_ids)), Group.archived_at.is_(None))
         .order_by(Group.name, Group.id)
     )
     found: defaultdict[UUID, list[schemas.EnvironmentGroupRole]] = defaultdict(list)

@@ -94,4 +94,4 @@ async def _accounts_of(session: AsyncSession, twins: Iterable[UUID]) -> dict[UUI
     rows = await session.execute(
         select(ServiceAccount.person_id, ServiceAccount.id).where(ServiceAccount.person_id.in_(twins))
     )
-    return {person_id: account_id for person_id, account_id in rows}
+    return dict(rows.tuples().all())

@@ -1,4 +1,4 @@
-"""Service accounts: made with two keys and a hidden twin person, who is the author of what their SDKs change."""
+"""Service accounts: made with two keys and a hidden twin person, the author of what their SDKs change."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.contracts.environments import hash_key
 from common.errors import BadRequest, Forbidden, NotFound, StaleVersion
 from mr.auth.permissions import Grants, Place, in_order, with_read
+from mr.db.accounts import project_accounts
 from mr.db.models.base import utc_now
 from mr.db.models.features import FeatureFilter
 from mr.db.models.people import SDK_ACCOUNT, Person
@@ -23,7 +24,6 @@ from mr.db.models.service_accounts import (
     ServiceAccountFilter,
     ServiceAccountPermission,
 )
-from mr.db.projection import project_accounts
 from mr.db.session import WriteSession
 from mr.people.schemas import RoleType
 from mr.service_accounts import schemas
@@ -68,9 +68,7 @@ async def get_visible_account(session: AsyncSession, grants: Grants, account_id:
     return account
 
 
-async def get_administered_account(
-    session: AsyncSession, grants: Grants, account_id: UUID
-) -> ServiceAccount:
+async def get_administered_account(session: AsyncSession, grants: Grants, account_id: UUID) -> ServiceAccount:
     """Return the account to administrators of its portfolio. Raises NotFound, Forbidden."""
     account = await get_visible_account(session, grants, account_id)
     if not grants.is_admin(account.portfolio_id):
@@ -92,9 +90,7 @@ async def find_accounts(
         ServiceAccount.portfolio_id == portfolio_id, ServiceAccount.archived_at.is_(None)
     )
     if containing:
-        wanted = wanted.where(
-            func.lower(ServiceAccount.name).contains(containing.lower(), autoescape=True)
-        )
+        wanted = wanted.where(func.lower(ServiceAccount.name).contains(containing.lower(), autoescape=True))
     wanted = wanted.order_by(func.lower(ServiceAccount.name), ServiceAccount.id)
     return (await session.scalars(wanted)).all()
 
@@ -210,9 +206,7 @@ async def _environments_of(
 
 
 async def _set_filters(session: WriteSession, account: ServiceAccount, wanted: Collection[UUID]) -> None:
-    await session.execute(
-        delete(ServiceAccountFilter).where(ServiceAccountFilter.account_id == account.id)
-    )
+    await session.execute(delete(ServiceAccountFilter).where(ServiceAccountFilter.account_id == account.id))
     found = await session.scalars(
         select(FeatureFilter.id).where(
             FeatureFilter.portfolio_id == account.portfolio_id, FeatureFilter.id.in_(list(wanted))
@@ -372,7 +366,7 @@ async def show_permissions_by_environment(
         )
         .order_by(func.lower(ServiceAccount.name), ServiceAccount.id)
     )
-    pairs: Iterable[tuple[ServiceAccountPermission, ServiceAccount]] = [tuple(row) for row in rows]
+    pairs: Iterable[tuple[ServiceAccountPermission, ServiceAccount]] = rows.tuples().all()
     found: defaultdict[UUID, list[schemas.ServiceAccountPermission]] = defaultdict(list)
     for permission, account in pairs:
         place = Place(portfolio_id, applications[permission.environment_id])

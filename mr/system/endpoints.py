@@ -65,9 +65,7 @@ class SystemEndpoints:
                 answers=schemas.TokenizedPerson,
                 statuses=(403, 404),
             ),
-            Operation(
-                "GET", "/mr-api/logout", self.sign_out, "logout", service="AuthService", status=204
-            ),
+            Operation("GET", "/mr-api/logout", self.sign_out, "logout", service="AuthService", status=204),
             Operation(
                 "GET",
                 "/info/version",

@@ -144,7 +144,7 @@ class SignIn:
             return None if person is None else person.password_hash
 
 
-def _by_email(email: str) -> Select[tuple[Person]]:
+def _by_email(email: str) -> Select[Person]:
     return select(Person).where(
         Person.email == email, Person.person_type == PERSON, Person.archived_at.is_(None)
     )
@@ -153,7 +153,4 @@ def _by_email(email: str) -> Select[tuple[Person]]:
 async def tokenized(session: AsyncSession, person: Person, token: str) -> schemas.TokenizedPerson:
     """Return the wire form of somebody who has just signed in."""
     shown = await show_people(session, [person], groups=True)
-    return schemas.TokenizedPerson(
-        accessToken=token, person=shown[person.id], capabilityInfo=capabilities()
-    )
-
+    return schemas.TokenizedPerson(accessToken=token, person=shown[person.id], capabilityInfo=capabilities())

@@ -18,9 +18,9 @@ from mr.db.models.features import Feature
 from mr.db.models.portfolios import Environment
 from mr.db.projection import Touched, project
 from mr.db.session import Database, Locks
+from mr.environment_features.schemas import EnvironmentFeaturesResult
 from mr.environments import service as environments
 from mr.features import schemas, service
-from mr.features.answers import EnvironmentFeaturesResult
 from mr.features.saving import save_value
 from mr.features.showing import in_environment, show_values
 from mr.strategies.schemas import RolloutStrategyValidationResponse
@@ -63,13 +63,11 @@ class EnvironmentFeatureEndpoints:
                 listed,
                 self.update_all,
                 "updateAllFeaturesForEnvironment",
-                answers=list[one],
+                answers=list[schemas.FeatureValue],
                 statuses=writing,
                 bodies=invalid,
             ),
-            _operation(
-                "GET", single, self.get, "getFeatureForEnvironment", answers=one, statuses=(403, 404)
-            ),
+            _operation("GET", single, self.get, "getFeatureForEnvironment", answers=one, statuses=(403, 404)),
             _operation(
                 "PUT",
                 single,
@@ -169,9 +167,7 @@ class EnvironmentFeatureEndpoints:
         raise ValuesStay
 
 
-async def _readable(
-    session: AsyncSession, grants: Grants, environment_id: UUID
-) -> tuple[Environment, Place]:
+async def _readable(session: AsyncSession, grants: Grants, environment_id: UUID) -> tuple[Environment, Place]:
     """Return the environment to whoever has a role in it. Raises Forbidden, also for an unknown one."""
     found = await environments.find_environment(session, environment_id)
     if found is None or not grants.writing_roles_in(found[1], environment_id):
@@ -185,5 +181,3 @@ async def _show(session: AsyncSession, environment_id: UUID, feature: Feature) -
     if shown is None:
         raise NotFound("The feature has no value here yet.")
     return shown
-
-

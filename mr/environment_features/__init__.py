@@ -1,0 +1,1 @@
+"""The values of one environment, and one feature in all environments."""

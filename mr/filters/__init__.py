@@ -1,0 +1,1 @@
+"""Feature filters: labels that decide which features an account sees."""
