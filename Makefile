@@ -18,7 +18,6 @@ SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
 PACKAGES := burgee common dacha edge edge_rest mr
 SUITES := $(wildcard tests/unit tests/contract tests/integration tests/e2e tests/guarantees)
 ARGS ?=
-export BURGEE_DATA_DIR ?= ./data
 
 .PHONY: help
 help: ## Print the verbs.
@@ -64,6 +63,10 @@ $(SDK_NODE): $(SDK_NODE_DIR)/package.json $(SDK_NODE_DIR)/package-lock.json $(SD
 	@touch $@
 
 # --------------------------------------------------------------------------------------------- run
+
+# People read these logs; a data folder beside the code is easy to find and to remove.
+party demo migrate: export BURGEE_DATA_DIR ?= ./data
+party demo migrate: export BURGEE_LOG_FORMAT ?= console
 
 .PHONY: party
 party: $(SELF) ## Run everything in one process on http://localhost:8085, data in ./data.
