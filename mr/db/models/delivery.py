@@ -7,15 +7,17 @@ alone, and read by whoever answers caches.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Index, String, text
+from sqlalchemy import Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from common.contracts.features import FeatureType
 from mr.db.models.base import Base, BigInt, Map, Number64, Roles, Sum64, utc_now
 
-ENVIRONMENT = "environment"
-ACCOUNT = "account"
+ENVIRONMENT: Final = "environment"
+ACCOUNT: Final = "account"
 
 
 class Counter(Base):
@@ -101,7 +103,7 @@ class KeyTombstone(Base):
     environment_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     feature_id: Mapped[UUID]
-    type: Mapped[str]
+    type: Mapped[FeatureType] = mapped_column(Text)
     filters: Mapped[Roles]
     until: Mapped[Number64]
 

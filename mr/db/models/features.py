@@ -10,9 +10,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from common.contracts.features import FeatureType
 from mr.db.models.base import Archivable, Base, Dated, Identified, Versioned, utc_now
 from mr.db.models.portfolios import LIVE
 
@@ -40,7 +41,7 @@ class Feature(Identified, Dated, Archivable, Versioned, Base):
     link: Mapped[str | None]
     description: Mapped[str | None]
     meta_data: Mapped[str | None]
-    value_type: Mapped[str]
+    value_type: Mapped[FeatureType] = mapped_column(Text)
     secret: Mapped[bool] = mapped_column(default=False)
 
 
@@ -106,7 +107,7 @@ class FeatureValueVersion(Base):
     )
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     version_from: Mapped[int]
-    value_type: Mapped[str]
+    value_type: Mapped[FeatureType] = mapped_column(Text)
     locked: Mapped[bool]
     retired: Mapped[bool]
     value: Mapped[str | None]
