@@ -26,9 +26,12 @@ class TooManyLookups(Unavailable):
 
 
 class Access:
-    """Look keys up, first in what is at hand, then through the source."""
+    """Look keys up, first in what is at hand, then through the source.
 
-    def __init__(self, source: FeatureSource, cold: ColdLookups) -> None:
+    ``cold`` None = nothing is ever at hand in this source, so look-ups are not limited.
+    """
+
+    def __init__(self, source: FeatureSource, cold: ColdLookups | None) -> None:
         self._source = source
         self._cold = cold
 
@@ -43,7 +46,7 @@ class Access:
 
     def admit(self, key: SdkKey, caller: str) -> bool:
         """Return whether the caller may look this key up now; what is at hand is always allowed."""
-        return self._at_hand(key) or self._cold.take(caller)
+        return self._cold is None or self._at_hand(key) or self._cold.take(caller)
 
     def _at_hand(self, key: SdkKey) -> bool:
         account = self._source.peek_account(key.key_hash)
@@ -64,10 +67,11 @@ class Access:
         if snapshot is None:
             return None
         # The account may have changed while the environment was loaded: the newest one decides.
-        newest = self._source.peek_account(key.key_hash)
-        if newest is not None and newest is not account:
-            policy = newest.policy(key.environment_id)
-            return None if policy is None else Grant(newest, policy, snapshot)
+        if self._cold is not None and self._source.peek_account(key.key_hash) is not account:
+            account = await self._source.find_account(key.key_hash)
+            policy = account.policy(key.environment_id) if account else None
+            if account is None or policy is None:
+                return None
         return Grant(account, policy, snapshot)
 
     async def find_admitted(self, key: SdkKey, caller: str) -> Grant | None:

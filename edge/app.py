@@ -21,12 +21,16 @@ from edge.updates import Updates, UpdateSink
 from edge.usage import Usage
 
 
-class EdgeOptions(StreamTimes, Protocol):
-    """The settings that Edge reads, in whichever process it runs."""
+class PollOptions(Protocol):
+    """The settings that polls depend on, in whichever process they are answered."""
 
     @property
     def cache_control(self) -> str:
         """The operator's `Cache-Control` of polls."""
+
+
+class EdgeOptions(PollOptions, StreamTimes, Protocol):
+    """The settings that Edge reads, in whichever process it runs."""
 
     @property
     def stream_stall_seconds(self) -> float:
@@ -37,7 +41,7 @@ class Edge:
     """What SDKs talk to. Serve its routes; call `drain` before the server stops accepting."""
 
     def __init__(
-        self, endpoints: SdkEndpoints, streams: Streams, source: FeatureSource, usage: Usage
+        self, endpoints: SdkEndpoints, streams: Streams | None, source: FeatureSource, usage: Usage
     ) -> None:
         self.usage = usage
         self._endpoints = endpoints
@@ -52,7 +56,7 @@ class Edge:
     @property
     def open_streams(self) -> int:
         """How many streams are open, those included that wait for their features."""
-        return len(self._streams)
+        return 0 if self._streams is None else len(self._streams)
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes below `/features`; CORS, body limit and problem documents stand around them."""
@@ -63,7 +67,8 @@ class Edge:
 
         New streams get their features, and leave as well.
         """
-        await self._streams.drain(grace_seconds)
+        if self._streams is not None:
+            await self._streams.drain(grace_seconds)
 
 
 @asynccontextmanager
@@ -98,3 +103,28 @@ async def open_edge(
         yield Edge(endpoints, streams, source, usage)
     finally:
         stop_watching()
+
+
+def edge_for_polls(
+    settings: PollOptions,
+    *,
+    source: FeatureSource,
+    sink: UpdateSink,
+    registry: CollectorRegistry | None = None,
+) -> Edge:
+    """Return an Edge without streams, for a source that holds nothing at hand and watches nothing.
+
+    Nothing is kept between requests, so there is nothing to close.
+    """
+    usage = Usage(registry or CollectorRegistry())
+    endpoints = SdkEndpoints(
+        source=source,
+        access=Access(source, None),
+        answers=Answers(max_bytes=0),
+        streams=None,
+        updates=Updates(sink),
+        usage=usage,
+        cache_control_setting=settings.cache_control,
+        stall_seconds=0,
+    )
+    return Edge(endpoints, None, source, usage)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from common.contracts.environments import SdkKey
-from common.errors import BadRequest, NotFound
+from common.errors import AppError, BadRequest, NotFound
 from common.evaluation.context import EvaluationContext
 
 # A guard, not a contract: each key may cost a look-up.
@@ -40,6 +40,13 @@ class UnknownKey(NotFound):
     """None of the API keys is known."""
 
     code = "unknown-api-key"
+
+
+class NoStreams(AppError):
+    """This server answers polls only."""
+
+    status = 501
+    code = "no-streams"
 
 
 def sdk_name(request: Request) -> str:

@@ -34,7 +34,7 @@ from edge.answers import (
     unknown,
 )
 from edge.limits import caller_of
-from edge.requests import UnknownKey
+from edge.requests import NoStreams, UnknownKey
 from edge.source import FeatureSource
 from edge.streams import Streams, Visitor
 from edge.updates import Updates, read_change
@@ -75,7 +75,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 class SdkEndpoints:
-    """Poll, stream and PUT."""
+    """Poll, stream and PUT. ``streams`` None = this server answers polls and PUTs only."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class SdkEndpoints:
         source: FeatureSource,
         access: Access,
         answers: Answers,
-        streams: Streams,
+        streams: Streams | None,
         updates: Updates,
         usage: Usage,
         cache_control_setting: str,
@@ -169,8 +169,11 @@ class SdkEndpoints:
         visitor = Visitor(
             requests.stream_key(request), requests.stream_context(request), caller_of(request.scope)
         )
-        # Python comes back at once when a stream ends, but stops at a 404; others do the reverse.
-        if requests.sdk_name(request) == "python" and await self._streams.is_unknown(visitor):
+        # Python comes back at once whatever else it is told, but stops at a 404; others do the reverse.
+        is_python = requests.sdk_name(request) == "python"
+        if self._streams is None:
+            raise UnknownKey if is_python else NoStreams
+        if is_python and await self._streams.is_unknown(visitor):
             self._usage.hit("stream", "unknown")
             raise UnknownKey
         return StreamResponse(visitor, self._streams, self._usage, stall_seconds=self._stall_seconds)

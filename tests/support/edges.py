@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from common.serve import running
 from common.web import BodyGuard, Health, SdkCors, Surroundings, problem_handlers
-from edge.app import Edge, open_edge
+from edge.app import Edge, edge_for_polls, open_edge
 from edge.settings import EdgeSettings
 from tests.support.sources import CLIENT_KEY, ENVIRONMENT, SERVER_KEY, MemorySink, MemorySource
 
@@ -148,13 +148,22 @@ def _event(block: bytes) -> Event:
 
 @asynccontextmanager
 async def running_edge(
-    source: MemorySource | None = None, sink: MemorySink | None = None, **settings: Any
+    source: MemorySource | None = None,
+    sink: MemorySink | None = None,
+    *,
+    streams: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[RunningEdge]:
-    """Serve an Edge for as long as the block lasts; settings by name."""
+    """Serve an Edge, with or without streams, for as long as the block lasts; settings by name."""
     source, sink = source or MemorySource(), sink or MemorySink()
     chosen = EdgeSettings(**{"unknown_key_hold_seconds": 0.3} | settings)
     registry = CollectorRegistry()
-    async with open_edge(chosen, source=source, sink=sink, registry=registry) as edge:
+    async with AsyncExitStack() as parts:
+        if streams:
+            opened = open_edge(chosen, source=source, sink=sink, registry=registry)
+            edge = await parts.enter_async_context(opened)
+        else:
+            edge = edge_for_polls(chosen, source=source, sink=sink, registry=registry)
         health = Health({"edge": lambda: edge.ready})
         inner = Starlette(routes=edge.routes(), exception_handlers=problem_handlers())
         inner.router.redirect_slashes = False

@@ -201,3 +201,19 @@ async def test_polls_while_draining_are_answered_and_close_their_connection(sour
             tasks.create_task(edge.edge.drain(0.5))
             answer = await edge.poll(CLIENT)
             assert (answer.status, answer.headers["connection"]) == (200, "close")
+
+
+async def test_an_edge_for_polls_answers_like_any_other_and_refuses_streams(source):
+    async with running_edge(source) as whole:
+        expected = await whole.poll(CLIENT, SERVER)
+    source.forget()
+    async with running_edge(source, streams=False) as edge:
+        answer = await edge.poll(CLIENT, SERVER)
+        assert (answer.status, answer.body) == (200, expected.body)
+        assert answer.headers["etag"] == expected.headers["etag"]
+        assert (await edge.poll(CLIENT, SERVER, if_none_match=answer.headers["etag"])).status == 304
+        assert (await edge.put(f"/features/{CLIENT}/CART", {"value": True})).status == 200
+        for key in (CLIENT, NOBODY):
+            assert (await edge.get(f"/features/{key}")).status == 501
+            # Python comes back at once after anything but a 404.
+            assert (await edge.get(f"/features/{key}", headers={"x-sdk": "Python"})).status == 404

@@ -74,14 +74,17 @@ async def test_a_source_that_cannot_say_makes_nothing_unknown(source):
             await Access(source, ColdLookups()).find(key)
 
 
-async def test_a_key_revoked_while_its_environment_is_loaded_is_not_granted(source):
+@pytest.mark.parametrize(
+    "revoked", [account(identity("elsewhere"), revision=2), account(removed=True, revision=2)]
+)
+async def test_a_key_revoked_while_its_environment_is_loaded_is_not_granted(source, revoked):
     source.forget()
     assert await source.find_account(KEY.key_hash) is not None
     source.delay_seconds = 0.05
     async with asyncio.TaskGroup() as tasks:
         found = tasks.create_task(Access(source, ColdLookups()).find(KEY))
         await asyncio.sleep(0)
-        source.put(account(identity("elsewhere"), revision=2))
+        source.put(revoked)
     assert found.result() is None
 
 
