@@ -6,19 +6,12 @@ nothing instead of everything.
 """
 
 import json
-from uuid import UUID
 
 import aiohttp
 import pytest
-from sqlalchemy import delete
 
-from mr.db.models.features import FeatureFilter
-from mr.db.models.service_accounts import ServiceAccountFilter
-from mr.db.projection import project_accounts
-from mr.db.session import Locks
 from tests.support.admin import ALL_ROLES, Account
 from tests.support.fleet import ALL, open_fleet
-from tests.support.party import PartyHere
 from tests.support.streams import open_stream
 from tests.support.world import World
 
@@ -27,19 +20,13 @@ pytestmark = pytest.mark.guarantees
 T = 5.0
 
 
-async def make_filter(party: PartyHere, portfolio_id: str, name: str) -> str:
-    """A filter as a row: its own endpoints come with a later release of the management API."""
-    async with party.database.write() as session:
-        row = FeatureFilter(portfolio_id=UUID(portfolio_id), name=name)
-        session.add(row)
-        await session.flush()
-        return str(row.id)
-
-
 @pytest.fixture
-async def filters(world: World, party: PartyHere) -> tuple[str, str]:
+async def filters(world: World) -> tuple[str, str]:
     portfolio = world.application.portfolio_id
-    return await make_filter(party, portfolio, "mine"), await make_filter(party, portfolio, "foreign")
+    return (
+        await world.admin.create_filter(portfolio, "mine"),
+        await world.admin.create_filter(portfolio, "foreign"),
+    )
 
 
 @pytest.fixture
@@ -106,8 +93,9 @@ async def test_a_feature_that_changes_its_filters_appears_and_disappears(
         fleet.assert_no_errors()
 
 
+@pytest.mark.parametrize("by", ["deleting the filter", "changing the account"])
 async def test_an_account_without_its_last_filter_sees_nothing(
-    world: World, account: Account, filters: tuple[str, str], party: PartyHere
+    world: World, account: Account, filters: tuple[str, str], by: str
 ) -> None:
     mine, _ = filters
     key = account.sdk_key(world.environment_id, client=True)
@@ -115,7 +103,10 @@ async def test_an_account_without_its_last_filter_sees_nothing(
     await world.create("unlabelled")
     async with open_fleet(world.port, [key], kinds=ALL) as fleet:
         await fleet.hold("mine", False, within_seconds=10)
-        await remove_filters(party, account.id)
+        if by == "deleting the filter":
+            await world.admin.delete_filter(world.application.portfolio_id, mine)
+        else:
+            await world.admin.change_account(account.id, filters=[])
         await fleet.lack("mine")
         await world.admin.set(world.environment_id, "unlabelled", True)
         async with (
@@ -125,11 +116,3 @@ async def test_an_account_without_its_last_filter_sees_nothing(
             assert await answer.json() == [{"id": world.environment_id, "features": []}]
         await fleet.each(lambda sdk: sdk.eventually(lambda now: "unlabelled" not in now.features, T))
         fleet.assert_no_errors()
-
-
-async def remove_filters(party: PartyHere, account_id: str) -> None:
-    """Take the account's filters away, as deleting the filters would."""
-    identity = UUID(account_id)
-    async with party.database.write(Locks(accounts=(identity,))) as session:
-        await session.execute(delete(ServiceAccountFilter).where(ServiceAccountFilter.account_id == identity))
-        await project_accounts(session, [identity])

@@ -146,6 +146,11 @@ class Admin:
         filter_id: str = answer["id"]
         return filter_id
 
+    async def delete_filter(self, portfolio_id: str, filter_id: str) -> None:
+        path = f"/portfolio/{portfolio_id}/feature-filter/{filter_id}"
+        found = await self.call("GET", path)
+        await self.call("DELETE", path, version=str(found["version"]))
+
     # ------------------------------------------------------------------ features
 
     async def create_feature(
