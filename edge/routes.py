@@ -41,6 +41,8 @@ from edge.updates import Updates, read_change
 from edge.usage import Usage
 
 SILENT_HEADER: Final = "Burgee-Silent-Seconds"
+# An operator may let answers be cached; what they depend on beside the URL is this.
+_VARIES_BY: Final = "x-featurehub, x-sdk"
 _UNCACHED: Final = {"Cache-Control": DEFAULT_CACHE_CONTROL}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -126,7 +128,11 @@ class SdkEndpoints:
         poll = answer_poll(answers, context, request.headers.get("if-none-match"))
         self._count(keys, grants, changed=poll.body is not None)
         snapshots = [grant.snapshot for grant in known]
-        headers = {"ETag": poll.etag, "Cache-Control": cache_control(snapshots, self._cache_control)}
+        headers = {
+            "ETag": poll.etag,
+            "Cache-Control": cache_control(snapshots, self._cache_control),
+            "Vary": _VARIES_BY,
+        }
         if self._source.silent_seconds:
             headers[SILENT_HEADER] = str(int(self._source.silent_seconds))
         if poll.body is None:

@@ -26,6 +26,8 @@ from edge.usage import Usage
 STATUS_SECONDS: Final = 2.0
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 1.0
+# However close a time rule's moment seems, a stream looks no more often than this.
+_CLOSEST_LOOK_SECONDS: Final = 0.02
 # The last share of a drain is for those whose environment is still being loaded.
 _DRAIN_SPREAD: Final = 0.9
 
@@ -244,10 +246,12 @@ class Streams:
             if seat.is_silent:
                 seat.spoke()
                 yield frames.HEARTBEAT
-            changes_at = stream.changes_at
-            await seat.rest(None if changes_at is None else max(0.0, changes_at - self._clock()))
+            await seat.rest(self._until(stream.changes_at))
         if stream.has_features:
             yield frames.BYE
+
+    def _until(self, changes_at: float | None) -> float | None:
+        return None if changes_at is None else max(_CLOSEST_LOOK_SECONDS, changes_at - self._clock())
 
     async def _hold(self, visitor: Visitor, seat: Seat) -> None:
         """Keep a useless stream open for a while: SDKs that are closed at once come back at once."""
