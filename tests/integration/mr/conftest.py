@@ -1,0 +1,78 @@
+"""A management API on a socket over a fresh database of each kind, checked against the oracle afterwards."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from common.serve import running
+from mr.app import mr_app, open_mr
+from mr.db.session import Database, open_database
+from mr.settings import MrSettings
+from tests.support.admin import Admin, Application
+from tests.support.people import add_person
+from tests.support.projection import assert_projection_true
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API with its first administrator, and the database below it."""
+
+    admin: Admin
+    database: Database
+    url: str
+    http: aiohttp.ClientSession
+
+    async def status(self, method: str, path: str, body: Any = None, **query: str) -> int:
+        return (await self.admin.try_call(method, path, body, **query))[0]
+
+    async def raw(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, str]:
+        return await self.admin.try_call(method, path, body, **query)
+
+    async def person(self, portfolio_id: str, **roles: Any) -> "Api":
+        """The same API as somebody else."""
+        token = await add_person(self.database, portfolio_id, **roles)
+        return replace(self, admin=Admin(self.http, self.url, token))
+
+    def stranger(self) -> "Api":
+        return replace(self, admin=Admin(self.http, self.url, ""))
+
+
+@asynccontextmanager
+async def serving(url: str, **settings: Any) -> AsyncIterator[Api]:
+    async with (
+        open_database(url) as database,
+        open_mr(MrSettings(**settings), database) as mr,
+        running(mr_app(mr)) as base,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Api(Admin(http, base), database, base, http)
+
+
+@pytest.fixture
+async def fresh(database_url: str) -> AsyncIterator[Api]:
+    """Before the first set-up."""
+    async with serving(database_url) as api:
+        yield api
+        await assert_projection_true(api.database)
+
+
+@pytest.fixture
+async def api(fresh: Api) -> Api:
+    """Set up, and signed in as the first administrator."""
+    await fresh.admin.initialize()
+    return fresh
+
+
+@pytest.fixture
+async def application(api: Api) -> Application:
+    """An application in a portfolio of its own."""
+    return await api.admin.create_application()
+
+
+def decoded(text: str) -> Any:
+    return json.loads(text)
