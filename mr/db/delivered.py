@@ -74,14 +74,14 @@ async def load_known(session: WriteSession, application_id: UUID) -> dict[UUID, 
     return {row.id: KnownEnvironment(row.info, row.tombstone) for row in rows}
 
 
-def _table(model: type[Base]) -> Table:
+def table_of(model: type[Base]) -> Table:
     """The plain table: statements on it go round the session's objects and are sent in batches."""
     return cast("Table", model.__table__)
 
 
-_DELIVERED = _table(Delivered)
-_FLOORS = _table(KeyFloor)
-_TOMBSTONES = _table(KeyTombstone)
+_DELIVERED = table_of(Delivered)
+_FLOORS = table_of(KeyFloor)
+_TOMBSTONES = table_of(KeyTombstone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ async def _store_keys(session: WriteSession, outcomes: Sequence[Outcome]) -> Non
         for key, version in outcome.floors.items()
     ]
     if floors:
-        await _upsert(session, _FLOORS, floors)
+        await upsert(session, _FLOORS, floors)
     ended = [{"e": outcome.environment.id, "k": key} for outcome in outcomes for key in outcome.ended]
     if ended:
         table = _TOMBSTONES
@@ -257,7 +257,7 @@ async def _store_keys(session: WriteSession, outcomes: Sequence[Outcome]) -> Non
         for each in outcome.tombstones
     ]
     if tombstones:
-        await _upsert(session, _TOMBSTONES, tombstones)
+        await upsert(session, _TOMBSTONES, tombstones)
 
 
 async def store_values(
@@ -268,7 +268,7 @@ async def store_values(
     if not raised:
         return
     now = utc_now()
-    table = _table(FeatureValue)
+    table = table_of(FeatureValue)
     await _run_many(
         session,
         update(table).where(table.c.id == bindparam("row")),
@@ -279,7 +279,7 @@ async def store_values(
     )
     await _run_many(
         session,
-        insert(_table(FeatureValueVersion)),
+        insert(table_of(FeatureValueVersion)),
         [
             {
                 "feature_value_id": value.id,
@@ -346,7 +346,7 @@ async def store_environments(
         facts += [
             _environment_row(application, EnvironmentFacts(each, False, {}), tombstone=True) for each in ids
         ]
-    await _upsert(session, _table(DeliveredEnvironment), facts)
+    await upsert(session, table_of(DeliveredEnvironment), facts)
     await move_counters(session, [*moves, *gone])
 
 
@@ -355,7 +355,7 @@ async def move_counters(session: WriteSession, moves: Sequence[Move]) -> None:
     rows = [
         {"kind": move.kind, "id": move.id, "revision": move.revision, "digest": move.digest} for move in moves
     ]
-    await _upsert(session, _table(Counter), rows)
+    await upsert(session, table_of(Counter), rows)
     await record(session, moves)
 
 
@@ -364,7 +364,8 @@ async def _run_many(session: WriteSession, statement: Any, rows: Sequence[dict[s
         await session.execute(statement, rows)
 
 
-async def _upsert(session: WriteSession, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+async def upsert(session: WriteSession, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows; where a primary key exists, write over all other columns."""
     if not rows:
         return
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
@@ -388,4 +389,4 @@ async def store_accounts(session: WriteSession, records: Sequence[AccountRecord]
         }
         for record in records
     ]
-    await _upsert(session, _table(DeliveredAccount), rows)
+    await upsert(session, table_of(DeliveredAccount), rows)

@@ -199,11 +199,12 @@ class Database:
                     yield session
                 if session.highest_seq:
                     self._engines.note_seq(session.highest_seq)
-        for wake in self._wakes:
-            wake()
+        if session.highest_seq:
+            for wake in self._wakes:
+                wake()
 
     def on_commit(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call ``wake`` after each committed write, on this loop; call the result to stop."""
+        """Call ``wake`` after each commit that logged a change, on this loop; call the result to stop."""
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
 

@@ -389,7 +389,7 @@ async def _load_uses(session: AsyncSession, scope: Scope) -> dict[UUID, list[Use
             among(FeatureValue.feature_id, scope.features),
             ApplicationStrategy.archived_at.is_(None),
         )
-        .order_by(StrategyUse.feature_value_id, StrategyUse.sort_order, ApplicationStrategy.code)
+        .order_by(StrategyUse.feature_value_id, StrategyUse.sort_order, ApplicationStrategy.id)
     )
     rules: dict[UUID, RolloutStrategy] = {}
     found: dict[UUID, list[Use]] = {}

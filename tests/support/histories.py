@@ -353,6 +353,8 @@ class Shop:
             owned = ApplicationStrategy.application_id == feature.application_id
             strategies = await _all(session, _live(ApplicationStrategy).where(owned))
             if not strategies:
+                # The value's row may be new.
+                await _project_value(session, feature, value)
                 return
             strategy = strategies[c % len(strategies)]
             used = await session.get(StrategyUse, (value.id, strategy.id))

@@ -193,7 +193,7 @@ def _strategies(tables: Tables, value: FeatureValue, feature: Feature) -> list[d
         if not rule.get("disabled")
     ]
     uses = tables.of(StrategyUse, lambda row: row.feature_value_id == value.id and not row.disabled)
-    for use in sorted(uses, key=lambda row: row.sort_order):
+    for use in sorted(uses, key=lambda row: (row.sort_order, row.strategy_id)):
         strategy = tables.get(ApplicationStrategy, id=use.strategy_id)
         if strategy.archived_at is None and not strategy.disabled:
             rule = {

@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError, MissingGreenlet, StatementError
 from common.errors import Unavailable
 from mr.db.engines import DatabaseInUse
 from mr.db.models.people import Organization
-from mr.db.models.portfolios import Application, Portfolio
+from mr.db.models.portfolios import Application, Environment, Portfolio
+from mr.db.projection import Touched, project
 from mr.db.session import Locks, Retry, Taken, open_database, run_with_retries
 
 
@@ -33,15 +34,30 @@ async def _portfolio(database, name="Shop"):
     return portfolio, application
 
 
-async def test_a_write_is_committed_at_the_end_of_its_block_and_wakes_those_who_asked(database):
-    woken = []
-    stop = database.on_commit(lambda: woken.append(True))
+async def test_a_write_is_committed_at_the_end_of_its_block(database):
     portfolio, _ = await _portfolio(database)
-    assert woken == [True]
-    stop()
     async with database.read() as session:
         assert (await session.get(Portfolio, portfolio.id)).name == "Shop"
+
+
+async def test_those_who_asked_are_woken_after_a_commit_that_logged_a_change(database):
+    woken = []
+    stop = database.on_commit(lambda: woken.append(True))
+    _, application = await _portfolio(database)
+    assert woken == []
+
+    async def add_environment(name):
+        async with database.write(Locks(applications=(application.id,))) as session:
+            session.add(Environment(application_id=application.id, name=name))
+            await project(session, application.id, Touched(), author=None)
+            assert woken == []
+
+    await add_environment("test")
     assert woken == [True]
+    stop()
+    woken.clear()
+    await add_environment("production")
+    assert woken == []
 
 
 async def test_an_exception_rolls_everything_back(database):

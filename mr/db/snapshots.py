@@ -1,0 +1,274 @@
+"""What a cache asks, read from what is delivered: each answer from one snapshot of the database.
+
+Used in the process of MR and by whoever reads the database directly. An answer is never older than the
+position it carries. Must not know MR's own tables, nor who asks.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import BigInteger, func, literal_column, or_, select
+from sqlalchemy.orm import aliased
+
+from common.contracts.environments import AccountRecord, EnvironmentSnapshot
+from common.contracts.events import CounterId, Event, decode_data
+from common.contracts.features import Tombstone
+from common.contracts.lookups import CounterState
+from common.errors import Unavailable
+from mr.db.delivered import decode_state
+from mr.db.epoch import incarnation
+from mr.db.models.delivery import (
+    ACCOUNT,
+    ENVIRONMENT,
+    Counter,
+    Delivered,
+    DeliveredAccount,
+    DeliveredEnvironment,
+    KeyTombstone,
+    OutboxRow,
+    RelayLease,
+)
+from mr.db.models.system import EPOCH, INCARNATION, SystemState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from common.contracts.events import EventData
+    from mr.db.session import Database
+
+_log = structlog.get_logger(__name__)
+
+
+class Place(NamedTuple):
+    """Where the database stands in a snapshot."""
+
+    epoch: str
+    term: int
+    position: int
+    pruned: int
+    lease_left_milliseconds: int
+
+
+def database_milliseconds(database: Database) -> ColumnElement[int]:
+    """The present on the database's clock: leases are judged by no other."""
+    if database.dialect == "sqlite":
+        return literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", BigInteger)
+    return literal_column("(extract(epoch FROM clock_timestamp()) * 1000)::bigint", BigInteger)
+
+
+async def load_place(session: AsyncSession, database: Database) -> Place:
+    """Read where the database stands; the first statement of a snapshot.
+
+    Raises `Unavailable` while nobody can say: before the first relay, and from the moment in which
+    another incarnation wakes up until its epoch is announced.
+    """
+    stored = aliased(SystemState)
+    row = (
+        await session.execute(
+            select(
+                SystemState.value,
+                stored.value,
+                incarnation(database),
+                RelayLease.term,
+                RelayLease.position,
+                RelayLease.pruned,
+                RelayLease.until - database_milliseconds(database),
+            )
+            .select_from(RelayLease)
+            .join(SystemState, SystemState.key == EPOCH)
+            .join(stored, stored.key == INCARNATION)
+            .where(RelayLease.id == 1)
+        )
+    ).first()
+    if row is None:
+        raise Unavailable("No relay has worked on this database yet.")
+    epoch, before, now, *place = row
+    if now is not None and now != before:
+        raise Unavailable("This database was restored; its new epoch is not announced yet.")
+    return Place(epoch, *place)
+
+
+async def load_snapshot(
+    session: AsyncSession, environment_id: UUID
+) -> tuple[EnvironmentSnapshot | None, int]:
+    """Read one environment and its counter's revision; None = not there, 0 = never was."""
+    row = (
+        await session.execute(
+            select(
+                Counter.revision,
+                Counter.digest,
+                DeliveredEnvironment.info,
+                DeliveredEnvironment.tombstone,
+                DeliveredEnvironment.organization_id,
+                DeliveredEnvironment.portfolio_id,
+                DeliveredEnvironment.application_id,
+            )
+            .join(DeliveredEnvironment, DeliveredEnvironment.id == Counter.id)
+            .where(Counter.kind == ENVIRONMENT, Counter.id == environment_id)
+        )
+    ).first()
+    if row is None:
+        return None, 0
+    if row.tombstone:
+        return None, row.revision
+    states = await session.execute(
+        select(Delivered.state, Delivered.version).where(Delivered.environment_id == environment_id)
+    )
+    features = [decode_state(state, version) for state, version in states]
+    snapshot = EnvironmentSnapshot(
+        id=str(environment_id),
+        revision=row.revision,
+        digest=row.digest,
+        features={state.id: state for state in features},
+        info=row.info,
+        tombstones=await _load_tombstones(session, environment_id),
+        organization_id=str(row.organization_id),
+        portfolio_id=str(row.portfolio_id),
+        application_id=str(row.application_id),
+    )
+    return snapshot, row.revision
+
+
+async def _load_tombstones(session: AsyncSession, environment_id: UUID) -> tuple[Tombstone, ...]:
+    rows = await session.scalars(
+        select(KeyTombstone)
+        .where(KeyTombstone.environment_id == environment_id, KeyTombstone.until > int(time.time()))
+        .order_by(KeyTombstone.key)
+    )
+    return tuple(
+        Tombstone(
+            key=row.key, feature_id=str(row.feature_id), type=row.type, filters=row.filters, until=row.until
+        )
+        for row in rows
+    )
+
+
+async def load_account(session: AsyncSession, key_hash: str) -> AccountRecord | None:
+    """Read the account with a key of this hash; None = there is none."""
+    row = (
+        await session.execute(
+            select(DeliveredAccount, Counter.revision)
+            .join(Counter, (Counter.kind == ACCOUNT) & (Counter.id == DeliveredAccount.id))
+            .where(
+                or_(
+                    DeliveredAccount.client_key_hash == key_hash,
+                    DeliveredAccount.server_key_hash == key_hash,
+                ),
+                DeliveredAccount.tombstone.is_(False),
+            )
+        )
+    ).first()
+    if row is None:
+        return None
+    account, revision = row
+    return AccountRecord(
+        id=str(account.id),
+        revision=revision,
+        client_key_hash=account.client_key_hash,
+        server_key_hash=account.server_key_hash,
+        permissions={key: tuple(roles.split(",")) for key, roles in account.permissions.items()},
+        filters=account.filters,
+        restricted=account.restricted,
+    )
+
+
+async def load_changes(session: AsyncSession, after: int, upto: int) -> tuple[tuple[CounterId, int], ...]:
+    """Read which counters moved in the positions above ``after`` up to ``upto``, and how far."""
+    rows = await session.execute(
+        select(OutboxRow.counter_kind, OutboxRow.counter_id, func.max(OutboxRow.revision))
+        .where(OutboxRow.position > after, OutboxRow.position <= upto)
+        .group_by(OutboxRow.counter_kind, OutboxRow.counter_id)
+    )
+    return tuple((_counter_id(kind, identity), revision) for kind, identity, revision in rows)
+
+
+async def load_revisions(session: AsyncSession, counters: Sequence[CounterId]) -> list[CounterState]:
+    """Read where counters stand for those who heard of every position; unknown ones are left out.
+
+    A counter with rows that have no position yet stands where the first of those found it.
+    """
+    found = []
+    waiting = (
+        select(
+            OutboxRow.counter_kind.label("kind"),
+            OutboxRow.counter_id.label("id"),
+            func.min(OutboxRow.seq).label("seq"),
+        )
+        .where(OutboxRow.position.is_(None))
+        .group_by(OutboxRow.counter_kind, OutboxRow.counter_id)
+        .subquery()
+    )
+    for kind in (ENVIRONMENT, ACCOUNT):
+        ids = [identity for each in counters if each.kind == kind and (identity := parse_id(each.id))]
+        if not ids:
+            continue
+        rows = await session.execute(
+            select(
+                Counter.id,
+                func.coalesce(OutboxRow.previous, Counter.revision),
+                func.coalesce(OutboxRow.previous_digest, Counter.digest, type_=Counter.digest.type),
+            )
+            .outerjoin(waiting, (waiting.c.kind == Counter.kind) & (waiting.c.id == Counter.id))
+            .outerjoin(OutboxRow, OutboxRow.seq == waiting.c.seq)
+            .where(Counter.kind == kind, Counter.id.in_(ids))
+        )
+        found += [
+            CounterState(counter=_counter_id(kind, identity), revision=revision, digest=digest)
+            for identity, revision, digest in rows
+        ]
+    return found
+
+
+async def load_events(session: AsyncSession, place: Place, after: int, limit: int) -> list[Event]:
+    """Read the first events above ``after``, in the order of their positions."""
+    rows = await session.scalars(
+        select(OutboxRow)
+        .where(OutboxRow.position > after, OutboxRow.position <= place.position)
+        .order_by(OutboxRow.position)
+        .limit(limit)
+    )
+    return [_event(row, place) for row in rows]
+
+
+def _event(row: OutboxRow, place: Place) -> Event:
+    return Event(
+        id=str(row.id),
+        counter=_counter_id(row.counter_kind, row.counter_id),
+        position=row.position or 0,
+        term=place.term,
+        epoch=place.epoch,
+        revision=row.revision,
+        previous=row.previous,
+        digest=row.digest,
+        time=row.created.timestamp(),
+        data=_decoded(row),
+    )
+
+
+def _decoded(row: OutboxRow) -> EventData | None:
+    """The data; None (a pointer: load it) for what another release wrote and this one cannot read."""
+    try:
+        return decode_data(row.type, row.payload.encode())
+    except msgspec.MsgspecError:
+        _log.exception("log.row_not_understood", seq=row.seq, type=row.type)
+        return None
+
+
+def _counter_id(kind: Any, identity: UUID) -> CounterId:
+    return CounterId(kind, str(identity))
+
+
+def parse_id(identity: str) -> UUID | None:
+    """Read an id of the data plane; None when it cannot be one, so that nothing has it."""
+    try:
+        return UUID(identity)
+    except ValueError:
+        return None
