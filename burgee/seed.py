@@ -54,7 +54,8 @@ class Seeded:
   API keys         {self.client_key}   (the SDK evaluates)
                    {self.server_key}   (the server evaluates)
 
-  Poll:    curl -i '{self.url}/features?apiKey={self.server_key}' -H 'x-featurehub: country=turkey,userkey=fred'
+  Poll:    curl -i '{self.url}/features?apiKey={self.server_key}' \\
+             -H 'x-featurehub: country=turkey,userkey=fred'
   Stream:  curl -N '{self.url}/features/{self.client_key}'
   Update:  curl -i -X PUT '{self.url}/features/{self.server_key}/NEW_CART' \\
              -H 'content-type: application/json' -d '{{"lock":false,"updateValue":true,"value":true}}'

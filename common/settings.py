@@ -194,6 +194,28 @@ class DatabaseSettings(Settings):
         return f"sqlite:///{self.data_dir / 'burgee.db'}"
 
 
+class WritingSettings(DatabaseSettings):
+    """What every process that changes the database must agree on: it decides what is delivered."""
+
+    tombstone_hours: float = Field(
+        24,
+        gt=0,
+        description="How long a deleted feature is announced to streams that open later.",
+    )
+    feature_properties: Words = Field(
+        (),
+        description="Properties that features carry to accounts with the EXTENDED_DATA permission: "
+        "`name=template` pairs, separated by commas.",
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from super().contradictions()
+        for pair in self.feature_properties:
+            name, separator, template = pair.partition("=")
+            if not (name.strip() and separator and template.strip()):
+                yield Contradiction(("feature_properties",), f"holds {pair!r}, which is not name=template")
+
+
 class BusSettings(Settings):
     """The message bus, for the processes that share one."""
 

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from common.settings import DatabaseSettings, InternalCallerSettings, Port, ServingSettings
+from common.settings import InternalCallerSettings, Port, ServingSettings, WritingSettings
 from edge.settings import PollSettings
 
 
-class EdgeRestSettings(ServingSettings, DatabaseSettings, InternalCallerSettings, PollSettings):
+class EdgeRestSettings(ServingSettings, WritingSettings, InternalCallerSettings, PollSettings):
     """Edge-REST: polls and PUTs straight on the database."""
 
     process: ClassVar[str] = "edge-rest"

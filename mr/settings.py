@@ -8,17 +8,16 @@ from pydantic import Field, SecretStr
 from common.settings import (
     BusSettings,
     Contradiction,
-    DatabaseSettings,
     Duration,
     HttpAddress,
     Port,
     ServingSettings,
     Tokens,
-    Words,
+    WritingSettings,
 )
 
 
-class MrSettings(ServingSettings, DatabaseSettings, BusSettings):
+class MrSettings(ServingSettings, WritingSettings, BusSettings):
     """The Management Repository."""
 
     process: ClassVar[str] = "mr"
@@ -44,11 +43,6 @@ class MrSettings(ServingSettings, DatabaseSettings, BusSettings):
         24, gt=0, description="A sign-in ends when it was not used for this long."
     )
     session_max_hours: float = Field(168, gt=0, description="A sign-in ends after this long in any case.")
-    tombstone_hours: float = Field(
-        24,
-        gt=0,
-        description="How long a deleted feature is announced to streams that open later.",
-    )
     outbox_keep_hours: float = Field(
         48, gt=0, description="How long published changes are kept for processes that were cut off."
     )
@@ -62,11 +56,6 @@ class MrSettings(ServingSettings, DatabaseSettings, BusSettings):
         "Administrators",
         min_length=1,
         description="What follows the portfolio's name in the name of its administrators' group.",
-    )
-    feature_properties: Words = Field(
-        (),
-        description="Properties that features carry to accounts with the EXTENDED_DATA permission: "
-        "`name=template` pairs, separated by commas.",
     )
     start_degraded_after: Duration = Field(
         30,
@@ -89,7 +78,3 @@ class MrSettings(ServingSettings, DatabaseSettings, BusSettings):
             yield Contradiction(
                 ("session_idle_hours", "session_max_hours"), "must not exceed BURGEE_SESSION_MAX_HOURS"
             )
-        for pair in self.feature_properties:
-            name, separator, template = pair.partition("=")
-            if not (name.strip() and separator and template.strip()):
-                yield Contradiction(("feature_properties",), f"holds {pair!r}, which is not name=template")
