@@ -29,12 +29,16 @@ from mr.applications.endpoints import ApplicationEndpoints
 from mr.auth.middleware import Authentication
 from mr.auth.passwords import Passwords
 from mr.auth.sessions import Sessions
+from mr.credentials.endpoints import CredentialEndpoints
+from mr.credentials.service import Credentials
 from mr.db.session import Database
 from mr.environment_features.endpoints import EnvironmentFeatureEndpoints
 from mr.environments.endpoints import EnvironmentEndpoints
 from mr.features.endpoints import FeatureEndpoints
 from mr.filters.endpoints import FilterEndpoints
+from mr.groups.endpoints import GroupEndpoints
 from mr.landing import landing_route
+from mr.people.endpoints import PersonEndpoints
 from mr.portfolios.endpoints import PortfolioEndpoints
 from mr.service_accounts.endpoints import ServiceAccountEndpoints
 from mr.settings import MrSettings
@@ -73,16 +77,22 @@ async def open_mr(
     sessions = Sessions(
         database, idle_hours=settings.session_idle_hours, max_hours=settings.session_max_hours
     )
+    passwords = Passwords()
+    public_url = settings.public_url or f"http://localhost:{settings.port}"
+    credentials = Credentials(database, sessions=sessions, passwords=passwords)
     subjects = (
         SystemEndpoints(
             database,
             sessions=sessions,
-            passwords=Passwords(),
+            passwords=passwords,
             admin_group_suffix=settings.admin_group_suffix,
             server_name=server_name,
             version=version,
         ),
+        CredentialEndpoints(credentials, public_url=public_url),
+        PersonEndpoints(database, sessions=sessions, public_url=public_url),
         PortfolioEndpoints(database, admin_group_suffix=settings.admin_group_suffix),
+        GroupEndpoints(database),
         ApplicationEndpoints(database, first_environment=settings.production_environment_name),
         EnvironmentEndpoints(database),
         FeatureEndpoints(database),

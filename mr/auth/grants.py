@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mr.auth.permissions import Grants
+from mr.auth.permissions import Grants, Standing
 from mr.db.models.portfolios import (
     Application,
     Environment,
@@ -40,6 +40,21 @@ async def load_grants(session: AsyncSession, person_id: UUID) -> Grants:
         application_roles=await _application_roles(session, person_id),
         environment_roles=_joined((environment, roles) for environment, roles, _ in environments),
         environment_applications=frozenset(application for _, roles, application in environments if roles),
+    )
+
+
+async def load_standing(session: AsyncSession, person_id: UUID) -> Standing:
+    """Return how far somebody's rights reach, for those who would act on them."""
+    groups = (
+        await session.execute(
+            select(Group.portfolio_id, Group.admin)
+            .join(GroupMember, GroupMember.group_id == Group.id)
+            .where(GroupMember.person_id == person_id, Group.archived_at.is_(None))
+        )
+    ).all()
+    return Standing(
+        superuser=any(admin and portfolio_id is None for portfolio_id, admin in groups),
+        portfolios=frozenset(portfolio for portfolio, _ in groups if portfolio),
     )
 
 

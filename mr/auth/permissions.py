@@ -22,6 +22,20 @@ FEATURE_EDIT: Final = "FEATURE_EDIT"  # from before there were separate roles; s
 FEATURE_EDIT_AND_DELETE: Final = "FEATURE_EDIT_AND_DELETE"
 FEATURE_ROLES: Final = frozenset({FEATURE_CREATE, FEATURE_EDIT, FEATURE_EDIT_AND_DELETE})
 
+APP_STRATEGY_CREATE: Final = "APP_STRATEGY_CREATE"
+APP_STRATEGY_EDIT: Final = "APP_STRATEGY_EDIT"
+APP_STRATEGY_EDIT_AND_DELETE: Final = "APP_STRATEGY_EDIT_AND_DELETE"
+APPLICATION_ROLES: Final = (
+    FEATURE_EDIT,
+    FEATURE_CREATE,
+    FEATURE_EDIT_AND_DELETE,
+    APP_STRATEGY_EDIT,
+    APP_STRATEGY_CREATE,
+    APP_STRATEGY_EDIT_AND_DELETE,
+)
+# What administrators are shown to hold; the oldest role says nothing that the others do not.
+ADMIN_APPLICATION_ROLES: Final = tuple(role for role in APPLICATION_ROLES if role != FEATURE_EDIT)
+
 WRITING_ROLES: Final = frozenset({LOCK, UNLOCK, CHANGE_VALUE})
 
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -33,6 +47,14 @@ class Place:
 
     portfolio_id: UUID
     application_id: UUID
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far another person's rights reach: the portfolios of the groups they are in."""
+
+    superuser: bool = False
+    portfolios: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,6 +74,28 @@ class Grants:
         """A superuser, or an administrator of that portfolio."""
         return self.superuser or portfolio_id in self.administers
 
+    @property
+    def administers_any(self) -> bool:
+        """A superuser, or an administrator of some portfolio: whoever may see and invite people."""
+        return self.superuser or bool(self.administers)
+
+    def may_manage_person(self, person: Standing) -> bool:
+        """Change who somebody is and how they sign in, which gives everything that they were given.
+
+        So an administrator may do that only to those who hold nothing outside of what he administers.
+        """
+        return self.superuser or (
+            self.administers_any and not person.superuser and person.portfolios <= self.administers
+        )
+
+    def may_see_group(self, portfolio_id: UUID | None, *, member: bool) -> bool:
+        """Its members, and those who administer its portfolio; the superusers' group belongs to none."""
+        return member or (self.superuser if portfolio_id is None else self.is_admin(portfolio_id))
+
+    def may_manage_group(self, portfolio_id: UUID | None) -> bool:
+        """Administrators of its portfolio; superusers alone manage their own group."""
+        return self.superuser if portfolio_id is None else self.is_admin(portfolio_id)
+
     def is_member(self, portfolio_id: UUID) -> bool:
         """In any group of the portfolio, or above it."""
         return self.is_admin(portfolio_id) or portfolio_id in self.member_of
@@ -63,6 +107,12 @@ class Grants:
             or bool(self.application_roles.get(place.application_id))
             or place.application_id in self.environment_applications
         )
+
+    def application_roles_in(self, place: Place) -> frozenset[str]:
+        """Roles in an application as they are shown; administrators hold all that mean something."""
+        if self.is_admin(place.portfolio_id):
+            return frozenset(ADMIN_APPLICATION_ROLES)
+        return self.application_roles.get(place.application_id, _NOTHING)
 
     def may_create_features(self, place: Place) -> bool:
         return self.is_admin(place.portfolio_id) or bool(
@@ -100,3 +150,9 @@ def in_order(roles: Iterable[str]) -> list[str]:
     """Environment roles in the order in which they are always shown."""
     held = frozenset(roles)
     return [role for role in ENVIRONMENT_ROLES if role in held]
+
+
+def application_roles_in_order(roles: Iterable[str]) -> list[str]:
+    """Application roles in the order in which they are always shown."""
+    held = frozenset(roles)
+    return [role for role in APPLICATION_ROLES if role in held]

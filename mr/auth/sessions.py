@@ -88,6 +88,16 @@ class Sessions:
         """Revoke one session inside the caller's transaction."""
         await session.execute(delete(LoginSession).where(LoginSession.id == session_id))
 
+    async def end_all(self, session: WriteSession, person_id: UUID, *, but: UUID | None = None) -> None:
+        """Revoke everything somebody is signed in with, except one session if named.
+
+        Comes before the person's row is locked: a call that refreshes a session takes them in that order.
+        """
+        ended = delete(LoginSession).where(LoginSession.person_id == person_id)
+        if but is not None:
+            ended = ended.where(LoginSession.id != but)
+        await session.execute(ended)
+
     def _ended(self, now: datetime) -> ColumnElement[bool]:
         return (LoginSession.expires_at <= now) | (LoginSession.last_seen_at <= now - self._idle)
 

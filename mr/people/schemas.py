@@ -21,6 +21,7 @@ ApplicationRoleType = Literal[
     "APP_STRATEGY_EDIT_AND_DELETE",
 ]
 SortOrder = Literal["ASC", "DESC"]
+SearchPersonSortBy = Literal["name", "activationStatus"]
 
 
 class PersonId(WireModel):
@@ -89,6 +90,58 @@ class Group(Audit):
     applicationRoles: list[ApplicationGroupRole] = []
     environmentRoles: list[EnvironmentGroupRole] = []
     whenArchived: datetime | None = None
+
+
+class CreatePersonDetails(WireModel):
+    email: Email | None = Field(None, min_length=1, max_length=100)
+    personType: PersonType
+    name: Name | None = Field(None, min_length=1, max_length=100)
+    groupIds: list[UUID] = []
+
+
+class UpdatePerson(WireModel):
+    name: Name | None = Field(None, min_length=1, max_length=150)
+    email: Email | None = Field(None, max_length=100)
+    version: int
+    groups: list[UUID] | None = None
+    unarchive: bool | None = None
+
+
+class RegistrationUrl(WireModel):
+    registrationUrl: str | None = None
+    personId: UUID
+    token: str
+
+
+class AdminServiceResetTokenResponse(WireModel):
+    token: str
+
+
+class OutstandingRegistration(WireModel):
+    """`token` is empty: invitations are kept as hashes, and a new one is issued by renewing it."""
+
+    id: UUID
+    token: str
+    expired: bool
+
+
+class SearchPerson(WireModel):
+    id: UUID
+    name: str
+    email: str
+    version: int
+    personType: PersonType
+    whenLastAuthenticated: datetime | None = None
+    whenLastSeen: datetime | None = None
+    whenDeactivated: datetime | None = None
+    groupCount: int
+
+
+class SearchPersonResult(WireModel):
+    max: int
+    people: list[Person] | None = None
+    summarisedPeople: list[SearchPerson] | None = None
+    outstandingRegistrations: list[OutstandingRegistration] = []
 
 
 Person.model_rebuild()

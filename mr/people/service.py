@@ -60,6 +60,16 @@ def _show(person: Person, groups: list[schemas.Group], account_id: UUID | None) 
     )
 
 
+def show_anemic(person: Person) -> schemas.AnemicPerson:
+    """Return the short form."""
+    return schemas.AnemicPerson(
+        id=person.id,
+        name=person.name or "",
+        email=person.email,
+        type=cast("schemas.PersonType", person.person_type),
+    )
+
+
 def show_group(group: Group) -> schemas.Group:
     """Return the wire form of a group, without its people and roles."""
     return schemas.Group(

@@ -1,0 +1,1 @@
+"""How people come to sign in: registration by invitation, and their passwords."""
