@@ -71,10 +71,10 @@ class FeatureValue(WireModel):
     key: str
     locked: bool
     value: Any = None
-    valueString: Any = Field(None, deprecated=True, json_schema_extra={"type": "string"})
-    valueNumber: Any = Field(None, deprecated=True, json_schema_extra={"type": "number"})
-    valueBoolean: Any = Field(None, deprecated=True, json_schema_extra={"type": "boolean"})
-    valueJson: Any = Field(None, deprecated=True, json_schema_extra={"type": "string"})
+    valueString: Any = Field(None, json_schema_extra={"deprecated": True, "type": "string"})
+    valueNumber: Any = Field(None, json_schema_extra={"deprecated": True, "type": "number"})
+    valueBoolean: Any = Field(None, json_schema_extra={"deprecated": True, "type": "boolean"})
+    valueJson: Any = Field(None, json_schema_extra={"deprecated": True, "type": "string"})
     retired: bool = False
     rolloutStrategyInstances: list[RolloutStrategyInstance] = []
     rolloutStrategies: list[RolloutStrategy] = []

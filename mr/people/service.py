@@ -104,4 +104,4 @@ async def _accounts_of(session: AsyncSession, twins: Iterable[UUID]) -> dict[UUI
     rows = await session.execute(
         select(ServiceAccount.person_id, ServiceAccount.id).where(ServiceAccount.person_id.in_(twins))
     )
-    return dict(rows.tuples().all())
+    return {row.person_id: row.id for row in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 from uuid import UUID
@@ -366,9 +366,8 @@ async def show_permissions_by_environment(
         )
         .order_by(func.lower(ServiceAccount.name), ServiceAccount.id)
     )
-    pairs: Iterable[tuple[ServiceAccountPermission, ServiceAccount]] = rows.tuples().all()
     found: defaultdict[UUID, list[schemas.ServiceAccountPermission]] = defaultdict(list)
-    for permission, account in pairs:
+    for permission, account in rows:
         place = Place(portfolio_id, applications[permission.environment_id])
         shown = None
         if with_accounts:

@@ -22,7 +22,7 @@ class Organization(Audit):
     id: UUID | None = None
     version: int | None = None
     name: Name = Field(min_length=1, max_length=255)
-    admin: bool | None = Field(None, deprecated=True)
+    admin: bool | None = Field(None, json_schema_extra={"deprecated": True})
     authorizationUrl: str | None = None
     orgGroup: Group | None = None
     portfolios: list[Portfolio] = []

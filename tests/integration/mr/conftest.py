@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from common.serve import running
+from common.web import Surroundings
 from mr.app import mr_app, open_mr
 from mr.db.session import Database, open_database
 from mr.settings import MrSettings
@@ -47,7 +48,7 @@ async def serving(url: str, **settings: Any) -> AsyncIterator[Api]:
     async with (
         open_database(url) as database,
         open_mr(MrSettings(**settings), database) as mr,
-        running(mr_app(mr)) as base,
+        running(Surroundings(mr_app(mr))) as base,
         aiohttp.ClientSession() as http,
     ):
         yield Api(Admin(http, base), database, base, http)
