@@ -46,10 +46,8 @@ async def test_sdks_that_evaluate_by_themselves_get_the_rules(world: World) -> N
         for attributes, expected in CASES:
             found = await fleet.each(lambda sdk, asked=attributes: sdk.evaluate("offer", asked))
             assert set(found) == {expected}, attributes
-        await world.admin.set(world.environment_id, "offer", strategies=[])
-        await fleet.each(
-            lambda sdk: sdk.eventually(lambda now: now.feature("offer").version >= 3, what="the new rules")
-        )
+        saved = await world.admin.set(world.environment_id, "offer", strategies=[])
+        await fleet.see(lambda now: now.feature("offer").version == saved["version"], what="new rules")
         found = await fleet.each(lambda sdk: sdk.evaluate("offer", {"userkey": ["fred"]}))
         assert set(found) == {"for everybody"}
         fleet.assert_no_errors()
@@ -74,10 +72,17 @@ async def test_the_server_evaluates_for_sdks_that_do_not(world: World, party: Pa
 async def test_the_server_tells_no_rules_to_a_server_evaluated_key(world: World) -> None:
     await offer(world)
     async with aiohttp.ClientSession() as http:
-        for key, told in ((world.server_key, False), (world.client_key, True)):
+
+        async def told(key: str) -> list[bool]:
             async with http.get(f"{world.url}/features", params={"apiKey": key}) as answer:
                 (environment,) = await answer.json()
-                assert [("strategies" in feature) for feature in environment["features"]] == [told]
+                return ["strategies" in each for each in environment["features"] if "value" in each]
+
+        async def known() -> bool:
+            return await told(world.client_key) == [True]
+
+        await eventually(known, what="the rules to be served")
+        assert await told(world.server_key) == [False]
 
 
 async def test_a_percentage_takes_the_same_users_in_every_sdk_and_on_the_server(world: World) -> None:
@@ -85,9 +90,10 @@ async def test_a_percentage_takes_the_same_users_in_every_sdk_and_on_the_server(
     place = bucket("fred", feature_id)
     context = {"userkey": ["fred"]}
 
-    async def rollout(share: int) -> None:
+    async def rollout(share: int) -> int:
         rule = strategy("a share", "inside", percentage=share)
-        await world.admin.set(world.environment_id, "share", "outside", strategies=[rule])
+        saved = await world.admin.set(world.environment_id, "share", "outside", strategies=[rule])
+        return int(saved["version"])
 
     await rollout(max(place - 1, 0))
     async with (
@@ -97,9 +103,9 @@ async def test_a_percentage_takes_the_same_users_in_every_sdk_and_on_the_server(
         await own.hold("share", "outside", within_seconds=10)
         await served.hold("share", "outside", within_seconds=10)
         assert set(await own.each(lambda sdk: sdk.evaluate("share", context))) == {"outside"}
-        await rollout(max(place, 1))
+        version = await rollout(max(place, 1))
         await served.hold("share", "inside")
-        await own.see(lambda now: now.feature("share").version >= 2)
+        await own.see(lambda now: now.feature("share").version == version)
         assert set(await own.each(lambda sdk: sdk.evaluate("share", context))) == {"inside"}
         own.assert_no_errors()
         served.assert_no_errors()
@@ -152,6 +158,7 @@ async def test_several_unchanged_keys_are_answered_with_304(world: World) -> Non
     await world.create("first")
     keys = [world.client_key, account.sdk_key(other.environment_id, client=True)]
     query = [("apiKey", key) for key in keys]
+    await served(world, "first")
     async with aiohttp.ClientSession() as http:
         async with http.get(f"{world.url}/features", params=query) as answer:
             assert answer.status == 200
@@ -169,3 +176,15 @@ async def polls_later(proxy: Proxy, polls: int) -> None:
     """Wait until that many more requests were answered or are on their way."""
     target = proxy.asked() + polls
     await eventually(lambda: proxy.asked() >= target, within_seconds=10, what=f"{polls} more polls")
+
+
+async def served(world: World, key: str) -> None:
+    """Wait until polls hear of this feature."""
+
+    async def heard() -> bool:
+        async with http.get(f"{world.url}/features", params={"apiKey": world.client_key}) as answer:
+            (environment,) = await answer.json()
+            return key in {feature["key"] for feature in environment["features"]}
+
+    async with aiohttp.ClientSession() as http:
+        await eventually(heard, what=f"{key} to be served")
