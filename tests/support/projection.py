@@ -49,7 +49,7 @@ from mr.db.models.service_accounts import (
 from mr.db.models.system import FLOOR_BASE, SystemState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -64,22 +64,30 @@ class Tables:
     """All rows of everything, in memory."""
 
     rows: dict[type[Base], list[Any]]
+    _indexes: dict[Any, dict[tuple[Any, ...], list[Any]]] = field(default_factory=dict)
 
     @classmethod
     async def load(cls, session: AsyncSession) -> Tables:
         models = [mapper.class_ for mapper in Base.registry.mappers]
         return cls({model: list((await session.scalars(select(model))).all()) for model in models})
 
-    def of(self, model: type[Row], condition: Callable[[Row], bool] = lambda _: True) -> list[Row]:
-        return [row for row in self.rows[model] if condition(row)]
+    def of(self, model: type[Row], **keys: Any) -> list[Row]:
+        """The rows whose columns have these values; indexed, for large databases are checked too."""
+        names = tuple(sorted(keys))
+        index = self._indexes.get((model, names))
+        if index is None:
+            index = self._indexes[model, names] = defaultdict(list)
+            for row in self.rows[model]:
+                index[tuple(getattr(row, name) for name in names)].append(row)
+        return list(index.get(tuple(keys[name] for name in names), ()))
 
-    def one(self, model: type[Row], condition: Callable[[Row], bool]) -> Row | None:
-        found = self.of(model, condition)
+    def one(self, model: type[Row], **keys: Any) -> Row | None:
+        found = self.of(model, **keys)
         assert len(found) <= 1, (model, found)
         return found[0] if found else None
 
     def get(self, model: type[Row], **keys: Any) -> Row:
-        found = self.one(model, lambda row: all(getattr(row, name) == key for name, key in keys.items()))
+        found = self.one(model, **keys)
         assert found is not None, (model, keys)
         return found
 
@@ -104,8 +112,8 @@ def _live(tables: Tables, environment: Environment) -> bool:
 
 
 def _check_environment(tables: Tables, environment: Environment, templates: PropertyTemplates) -> None:
-    delivered = tables.of(Delivered, lambda row: row.environment_id == environment.id)
-    known = tables.one(DeliveredEnvironment, lambda row: row.id == environment.id)
+    delivered = tables.of(Delivered, environment_id=environment.id)
+    known = tables.one(DeliveredEnvironment, id=environment.id)
     if not _live(tables, environment):
         assert not delivered
         assert known is None or known.tombstone, f"{environment.name} is archived and not announced as gone"
@@ -114,9 +122,7 @@ def _check_environment(tables: Tables, environment: Environment, templates: Prop
     assert not known.tombstone
     assert known.info == environment.environment_info
     states = {str(row.feature_id): decode_state(row.state, row.version) for row in delivered}
-    features = tables.of(
-        Feature, lambda row: row.application_id == environment.application_id and row.archived_at is None
-    )
+    features = tables.of(Feature, application_id=environment.application_id, archived_at=None)
     assert {str(each.id) for each in features} == states.keys()
     for feature in features:
         _check_state(tables, environment, feature, states[str(feature.id)], templates)
@@ -126,7 +132,7 @@ def _check_environment(tables: Tables, environment: Environment, templates: Prop
         assert row.key == state.key
     counter = tables.get(Counter, kind="environment", id=environment.id)
     assert counter.digest == states_digest(states.values(), known.info), "the incremental digest is wrong"
-    tombstones = tables.of(KeyTombstone, lambda row: row.environment_id == environment.id)
+    tombstones = tables.of(KeyTombstone, environment_id=environment.id)
     assert not {row.key for row in tombstones} & {state.key for state in states.values()}
 
 
@@ -137,12 +143,10 @@ def _check_state(
     state: FeatureState,
     templates: PropertyTemplates,
 ) -> None:
-    value = tables.one(
-        FeatureValue, lambda row: row.environment_id == environment.id and row.feature_id == feature.id
-    )
+    value = tables.one(FeatureValue, environment_id=environment.id, feature_id=feature.id)
     assert state.key == feature.key
     assert state.type == feature.value_type
-    links = tables.of(FeatureFilterLink, lambda row: row.feature_id == feature.id)
+    links = tables.of(FeatureFilterLink, feature_id=feature.id)
     assert state.filters == tuple(sorted(str(row.filter_id) for row in links))
     assert _parsed(state.properties) == (_properties(tables, feature, templates) or None)
     if value is None:
@@ -158,7 +162,7 @@ def _check_version(
     tables: Tables, environment: Environment, state: FeatureState, value: FeatureValue | None
 ) -> None:
     base = int(tables.get(SystemState, key=FLOOR_BASE).value)
-    left = tables.one(KeyFloor, lambda row: row.environment_id == environment.id and row.key == state.key)
+    left = tables.one(KeyFloor, environment_id=environment.id, key=state.key)
     floor = left.version if left else base
     if value is None:
         assert state.version > floor or state.version == floor == 0
@@ -168,7 +172,7 @@ def _check_version(
     kept = tables.get(FeatureValueVersion, feature_value_id=value.id, version=value.version)
     assert (kept.value, kept.locked, kept.retired) == (value.value, value.locked, value.retired)
     assert kept.strategies == value.strategies
-    versions = tables.of(FeatureValueVersion, lambda row: row.feature_value_id == value.id)
+    versions = tables.of(FeatureValueVersion, feature_value_id=value.id)
     assert max(row.version for row in versions) == value.version
 
 
@@ -192,7 +196,7 @@ def _strategies(tables: Tables, value: FeatureValue, feature: Feature) -> list[d
         for rule in _parsed(value.strategies)
         if not rule.get("disabled")
     ]
-    uses = tables.of(StrategyUse, lambda row: row.feature_value_id == value.id and not row.disabled)
+    uses = tables.of(StrategyUse, feature_value_id=value.id, disabled=False)
     for use in sorted(uses, key=lambda row: (row.sort_order, row.strategy_id)):
         strategy = tables.get(ApplicationStrategy, id=use.strategy_id)
         if strategy.archived_at is None and not strategy.disabled:
@@ -203,17 +207,9 @@ def _strategies(tables: Tables, value: FeatureValue, feature: Feature) -> list[d
                 "attributes": _parsed(strategy.attributes),
             }
             merged.append(_wire_rule(rule, _parsed(use.value), feature))
-    groups = tables.of(
-        FeatureGroup,
-        lambda row: (
-            row.environment_id == value.environment_id and row.archived_at is None and not row.disabled
-        ),
-    )
+    groups = tables.of(FeatureGroup, environment_id=value.environment_id, archived_at=None, disabled=False)
     for group in sorted(groups, key=lambda row: (row.sort_order, row.id)):
-        for member in tables.of(
-            FeatureGroupFeature,
-            lambda row, group=group: row.group_id == group.id and row.feature_id == feature.id,  # type: ignore[misc]
-        ):
+        for member in tables.of(FeatureGroupFeature, group_id=group.id, feature_id=feature.id):
             merged += [
                 _wire_rule(rule, _parsed(member.value), feature)
                 for rule in _parsed(group.strategies)
@@ -250,17 +246,17 @@ def _properties(tables: Tables, feature: Feature, templates: PropertyTemplates) 
 
 
 def _check_account(tables: Tables, account: ServiceAccount) -> None:
-    held = tables.one(DeliveredAccount, lambda row: row.id == account.id)
+    held = tables.one(DeliveredAccount, id=account.id)
     if account.archived_at is not None:
         assert held is None or held.tombstone
         return
     assert held is not None, f"{account.name} was never announced"
     granted = {
         str(row.environment_id): row.roles
-        for row in tables.of(ServiceAccountPermission, lambda row: row.account_id == account.id)
+        for row in tables.of(ServiceAccountPermission, account_id=account.id)
         if row.roles and _live(tables, tables.get(Environment, id=row.environment_id))
     }
-    filters = tables.of(ServiceAccountFilter, lambda row: row.account_id == account.id)
+    filters = tables.of(ServiceAccountFilter, account_id=account.id)
     record = AccountRecord(
         id=str(account.id),
         revision=0,
@@ -360,14 +356,14 @@ class Replayed:
         """Check that reading the log led exactly to what is delivered."""
         async with database.read() as session:
             tables = await Tables.load(session)
-        known = tables.of(DeliveredEnvironment, lambda row: not row.tombstone)
+        known = tables.of(DeliveredEnvironment, tombstone=False)
         assert self.environments.keys() == {str(row.id) for row in known}
         for row in known:
-            rows = tables.of(Delivered, lambda each, row=row: each.environment_id == row.id)  # type: ignore[misc]
+            rows = tables.of(Delivered, environment_id=row.id)
             stored = {str(each.feature_id): (each.hash, each.version) for each in rows}
             read = self.environments[str(row.id)]
             assert stored == {key: (each.fingerprint.hex(), each.version) for key, each in read.items()}
-            kept = tables.of(KeyTombstone, lambda each, row=row: each.environment_id == row.id)  # type: ignore[misc]
+            kept = tables.of(KeyTombstone, environment_id=row.id)
             assert {each.key for each in kept} == self.tombstones[str(row.id)]
             assert info_digest(row.info) == info_digest(self.info[str(row.id)])
         for account in tables.of(DeliveredAccount):
