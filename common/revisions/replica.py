@@ -287,11 +287,11 @@ class Replica:
             if answer.revision < max(have, self._seen.revision(counter)):
                 gone = self._seen.gone(counter)
                 return Loaded.ABSENT if gone else self._again(held)
-            return self._environment_absent(ticket, counter, answer.revision)
+            return self._environment_absent(ticket, counter, answer)
         snapshot, proven = self._replay(counter, answer.snapshot, ticket)
         if snapshot.revision < max(have, self._seen.revision(counter)) or self._seen.gone(counter):
             return Loaded.ABSENT if self._seen.gone(counter) else self._again(held)
-        self._install_environment(snapshot, proven=proven)
+        self._install_environment(snapshot, answer.position, proven=proven)
         return Loaded.FOUND
 
     def finish_account(self, ticket: Ticket, answer: AccountAnswer) -> Loaded:
@@ -311,16 +311,11 @@ class Replica:
             return self._again(held)
         if target.kind == "key" and target.id not in record.key_hashes:
             return Loaded.AGAIN
-        self._install_account(record)
+        self._install_account(record, answer.position)
         return Loaded.FOUND
 
     def evict(self, counter: CounterId) -> None:
-        """Drop a value to save memory; its revision is remembered."""
-        held = self._find(counter)
-        if held is None:
-            return
-        if held.current:
-            self._seen.note(counter, held.value.revision, self._positions.last)
+        """Drop a value to save memory; its revision stays remembered."""
         self._remove(counter)
 
     # Environments
@@ -341,7 +336,7 @@ class Replica:
         if step.verdict is Verdict.GONE:
             self._end_environment(counter)
         elif step.verdict is Verdict.APPLIED and step.snapshot is not None:
-            self._install_environment(step.snapshot, proven=True)
+            self._install_environment(step.snapshot, event.position, proven=True)
         elif step.verdict is not Verdict.STALE:
             if step.verdict is Verdict.UNPROVEN:
                 self._listener.digest_mismatched(counter)
@@ -378,11 +373,11 @@ class Replica:
                 snapshot, proven = step.snapshot, True
         return snapshot, proven
 
-    def _install_environment(self, snapshot: EnvironmentSnapshot, *, proven: bool) -> None:
+    def _install_environment(self, snapshot: EnvironmentSnapshot, position: int, *, proven: bool) -> None:
         counter = CounterId("environment", snapshot.id)
         held = self.environments.get(snapshot.id)
         now = self._clock()
-        self._seen.note(counter, snapshot.revision, self._positions.last)
+        self._seen.note(counter, snapshot.revision, position)
         if held is None:
             held = self.environments[snapshot.id] = Held(snapshot, now)
             changed = True
@@ -396,9 +391,9 @@ class Replica:
         if changed:
             self._listener.environment_changed(snapshot.id, snapshot)
 
-    def _environment_absent(self, ticket: Ticket, counter: CounterId, revision: int) -> Loaded:
-        if revision > 0:
-            self._seen.note(counter, revision, self._positions.last, gone=True)
+    def _environment_absent(self, ticket: Ticket, counter: CounterId, answer: EnvironmentAnswer) -> Loaded:
+        if answer.revision > 0:
+            self._seen.note(counter, answer.revision, answer.position, gone=True)
             self._end_environment(counter)
             return Loaded.ABSENT
         if ticket.fence != self._fence:
@@ -439,12 +434,12 @@ class Replica:
             self._drop_misses()
             self._suspect(event.counter)
             return
-        self._install_account(record)
+        self._install_account(record, event.position)
 
-    def _install_account(self, record: AccountRecord) -> None:
+    def _install_account(self, record: AccountRecord, position: int) -> None:
         counter = CounterId("account", record.id)
         held = self.accounts.get(record.id)
-        self._seen.note(counter, record.revision, self._positions.last)
+        self._seen.note(counter, record.revision, position)
         if held is None:
             held = self.accounts[record.id] = Held(record, self._clock())
             changed = True
