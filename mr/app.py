@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from common.errors import AppError, BadRequest, NotFound
 from common.web import BodyGuard, field_faults, problem_handlers, problem_of
 from mr.api.json_body import encode
-from mr.api.openapi import document_routes
+from mr.api.openapi import Documents
 from mr.api.operations import Operation
 from mr.applications.endpoints import ApplicationEndpoints
 from mr.auth.middleware import Authentication
@@ -31,12 +31,14 @@ from mr.auth.passwords import Passwords
 from mr.auth.sessions import Sessions
 from mr.credentials.endpoints import CredentialEndpoints
 from mr.credentials.service import Credentials
+from mr.dashboard.endpoints import DashboardEndpoints
 from mr.db.session import Database
 from mr.environment_features.endpoints import EnvironmentFeatureEndpoints
 from mr.environments.endpoints import EnvironmentEndpoints
 from mr.features.endpoints import FeatureEndpoints
 from mr.filters.endpoints import FilterEndpoints
 from mr.groups.endpoints import GroupEndpoints
+from mr.history.endpoints import HistoryEndpoints
 from mr.landing import landing_route
 from mr.people.endpoints import PersonEndpoints
 from mr.portfolios.endpoints import PortfolioEndpoints
@@ -63,7 +65,7 @@ class Mr:
         """Every route: the operations, their documents, and the page at `/`."""
         return [
             *self.operations,
-            *document_routes(self.operations, version=self.version),
+            *Documents(self.operations, version=self.version).routes(),
             landing_route(self.version),
         ]
 
@@ -97,6 +99,8 @@ async def open_mr(
         EnvironmentEndpoints(database),
         FeatureEndpoints(database),
         EnvironmentFeatureEndpoints(database),
+        DashboardEndpoints(database),
+        HistoryEndpoints(database),
         StrategyEndpoints(database),
         FilterEndpoints(database),
         ServiceAccountEndpoints(database),

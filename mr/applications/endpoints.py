@@ -7,8 +7,8 @@ from functools import partial
 from starlette.responses import Response
 
 from mr.api.operations import Operation, SignedIn, answer
-from mr.api.parameters import ApplicationIdLong, Containing, Flag, PortfolioId
-from mr.applications import schemas, service
+from mr.api.parameters import ApplicationId, ApplicationIdLong, Containing, Flag, PortfolioId
+from mr.applications import overview, schemas, service
 from mr.applications.service import Including
 from mr.auth.grants import load_grants
 from mr.db.session import Database, Locks
@@ -52,6 +52,22 @@ class ApplicationEndpoints:
                 deprecated=True,
             ),
             _operation("DELETE", single, self.delete, "deleteApplication", answers=bool, statuses=(403, 404)),
+            _operation(
+                "GET",
+                "/mr-api/application/{appId}/summary",
+                self.summarize,
+                "summaryApplication",
+                answers=schemas.ApplicationSummary,
+                statuses=(404,),
+            ),
+            _operation(
+                "GET",
+                "/mr-api/application/{id}/permissions",
+                self.permissions,
+                "applicationPermissions",
+                answers=schemas.ApplicationPermissions,
+                statuses=(404,),
+            ),
         ]
 
     async def find(
@@ -157,3 +173,17 @@ class ApplicationEndpoints:
             application = await service.get_administered_application(session, grants, application_id)
             await service.archive_application(session, application, author=caller.person_id)
         return answer(True)
+
+    async def summarize(self, caller: SignedIn, application_id: ApplicationIdLong) -> Response:
+        async with self._database.read() as session:
+            grants = await load_grants(session, caller.person_id)
+            await service.get_readable_application(session, grants, application_id)
+            shown = await overview.summarize(session, application_id)
+        return answer(shown)
+
+    async def permissions(self, caller: SignedIn, application_id: ApplicationId) -> Response:
+        async with self._database.read() as session:
+            grants = await load_grants(session, caller.person_id)
+            application = await service.get_member_application(session, grants, application_id)
+            shown = await overview.permissions_in(session, grants, service.place_of(application))
+        return answer(shown)

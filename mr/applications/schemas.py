@@ -10,7 +10,7 @@ from pydantic import Field
 from mr.api.models import Name, WireModel
 from mr.environments.schemas import Environment
 from mr.features.schemas import Feature
-from mr.people.schemas import Audit, Group
+from mr.people.schemas import ApplicationRoleType, Audit, Group, RoleType
 
 
 class CreateApplication(WireModel):
@@ -28,3 +28,21 @@ class Application(Audit):
     features: list[Feature] = []
     environments: list[Environment] = []
     whenArchived: datetime | None = None
+
+
+class ApplicationSummary(WireModel):
+    groupsHavePermission: bool
+    serviceAccountsHavePermission: bool
+    featureCount: int
+    environmentCount: int
+
+
+class EnvironmentPermission(WireModel):
+    id: UUID
+    name: str
+    roles: list[RoleType]
+
+
+class ApplicationPermissions(WireModel):
+    applicationRoles: list[ApplicationRoleType]
+    environments: list[EnvironmentPermission]

@@ -108,6 +108,10 @@ class Grants:
             or place.application_id in self.environment_applications
         )
 
+    def has_environment_role(self, place: Place) -> bool:
+        """Any role in any environment of the application."""
+        return self.is_admin(place.portfolio_id) or place.application_id in self.environment_applications
+
     def application_roles_in(self, place: Place) -> frozenset[str]:
         """Roles in an application as they are shown; administrators hold all that mean something."""
         if self.is_admin(place.portfolio_id):

@@ -49,6 +49,14 @@ class EnvironmentEndpoints:
             ),
             _operation(
                 "POST",
+                "/mr-api/application/{id}/environment-ordering",
+                self.order,
+                "environmentOrdering",
+                answers=many,
+                statuses=(403, 404),
+            ),
+            _operation(
+                "POST",
                 "/mr-api/application/{id}/permissions",
                 self.create,
                 "createEnvironment",
@@ -118,6 +126,17 @@ class EnvironmentEndpoints:
             )
             shown = await service.show_environments(session, [environment], including=Including(details=True))
         return answer(shown[0])
+
+    async def order(
+        self, caller: SignedIn, application_id: ApplicationId, body: list[schemas.Environment]
+    ) -> Response:
+        async with self._database.write(Locks(applications=(application_id,))) as session:
+            grants = await load_grants(session, caller.person_id)
+            await get_administered_application(session, grants, application_id)
+            await service.order_environments(session, application_id, body, author=caller.person_id)
+            found = await service.live_environments(session, [application_id])
+            shown = await service.show_environments(session, found)
+        return answer(shown)
 
     async def get(
         self,

@@ -61,6 +61,17 @@ def closed_gap(links: Links, environment: UUID) -> dict[UUID, UUID | None]:
     return {each: links.get(environment) for each, prior in links.items() if prior == environment}
 
 
+def loops(links: Links) -> bool:
+    """True when following predecessors from some environment never ends."""
+    for start in links:
+        step: UUID | None = start
+        for _ in links:
+            step = None if step is None else links.get(step)
+        if step is not None:
+            return True
+    return False
+
+
 def last(links: Links) -> UUID | None:
     """Return the end of the line, behind which a new environment stands."""
     line: Sequence[UUID] = ordered(links)

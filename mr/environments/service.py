@@ -33,6 +33,10 @@ class ForeignPriorEnvironment(BadRequest):
     code = "foreign-prior-environment"
 
 
+class UnusableOrder(BadRequest):
+    code = "unusable-order"
+
+
 class BlankName(BadRequest):
     code = "blank-name"
 
@@ -231,6 +235,33 @@ async def _relink(session: WriteSession, changes: Mapping[UUID, UUID | None]) ->
     for identity, prior in changes.items():
         moved = await session.get_one(Environment, identity)
         moved.prior_environment_id = prior
+    await session.flush()
+
+
+async def order_environments(
+    session: WriteSession, application_id: UUID, wanted: Sequence[schemas.Environment], *, author: UUID
+) -> None:
+    """Link several environments anew at once. Raises UnusableOrder. The application is locked.
+
+    Nothing that is delivered depends on the order, so nothing is projected.
+    """
+    listed = {each.id: each for each in await live_environments(session, [application_id])}
+    links = {identity: environment.prior_environment_id for identity, environment in listed.items()}
+    priors = {each.id: each.priorEnvironmentId for each in wanted}
+    if len(priors) != len(wanted) or not priors.keys() <= links.keys():
+        raise UnusableOrder("An environment is unknown, or named twice.")
+    if any(each.version != listed[each.id].version for each in wanted):
+        raise UnusableOrder("An environment was changed meanwhile.")
+    if any(prior is not None and prior not in links for prior in priors.values()):
+        raise UnusableOrder("A prior environment is unknown.")
+    if promotion.loops(links | priors):
+        raise UnusableOrder("The order has no beginning.")
+    for identity, prior in priors.items():
+        environment = listed[identity]
+        if environment.prior_environment_id != prior:
+            environment.prior_environment_id = prior
+            environment.version += 1
+            environment.updated_by = author
     await session.flush()
 
 

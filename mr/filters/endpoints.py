@@ -14,7 +14,7 @@ from mr.api.parameters import Containing, Flag, PortfolioId
 from mr.auth.grants import load_grants
 from mr.db.models.features import FeatureFilter
 from mr.db.session import Database, Locks
-from mr.filters import schemas, service
+from mr.filters import matching, schemas, service
 from mr.people.schemas import SortOrder
 from mr.portfolios.service import get_visible_portfolio
 
@@ -24,7 +24,7 @@ FilterId = Annotated[UUID, Path(alias="filterId")]
 
 
 class FilterEndpoints:
-    """What the contract calls FeatureFilterService, as far as it is built."""
+    """What the contract calls FeatureFilterService."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,6 +34,14 @@ class FilterEndpoints:
         single, one = listed + "/{filterId}", schemas.FeatureFilter
         found = schemas.SearchFeatureFilterResult
         return [
+            _operation(
+                "GET",
+                listed + "/matching/{matchType}",
+                self.find_matching,
+                "getMatchingFilters",
+                answers=schemas.MatchingFilterResults,
+                statuses=(403, 404),
+            ),
             _operation("GET", listed, self.find, "findFeatureFilters", answers=found, statuses=(403, 404)),
             _operation(
                 "POST",
@@ -73,6 +81,20 @@ class FilterEndpoints:
             shown = await service.show_filters(session, grants, portfolio, listed, details=includeDetails)
         pagination = schemas.PaginationResult(total=total, page=page, pageSize=size)
         return answer(schemas.SearchFeatureFilterResult(pagination=pagination, filters=shown))
+
+    async def find_matching(
+        self,
+        caller: SignedIn,
+        portfolio_id: PortfolioId,
+        kind: Annotated[schemas.MatchTypeEnum, Path(alias="matchType")],
+        filters: Annotated[list[UUID], Query(max_length=1000)],
+    ) -> Response:
+        async with self._database.read() as session:
+            grants = await load_grants(session, caller.person_id)
+            portfolio = await get_visible_portfolio(session, grants, portfolio_id)
+            await service.require_reader(session, grants, portfolio)
+            found = await matching.find_matching(session, grants, portfolio, kind, filters)
+        return answer(found)
 
     async def create(
         self, caller: SignedIn, portfolio_id: PortfolioId, body: schemas.CreateFeatureFilter

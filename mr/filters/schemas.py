@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from mr.api.models import Name, WireModel
 from mr.people.schemas import AnemicPerson
+
+MatchTypeEnum = Literal["applications", "serviceaccounts"]
 
 
 class OptionalAnemicPerson(AnemicPerson):
@@ -57,3 +60,19 @@ class PaginationResult(WireModel):
 class SearchFeatureFilterResult(WireModel):
     pagination: PaginationResult
     filters: list[SearchFeatureFilterItem] = []
+
+
+class MatchingFilter(WireModel):
+    id: UUID
+    name: str
+
+
+class MatchingFilterResult(WireModel):
+    name: str
+    id: UUID
+    description: str | None = None
+    matchingFilters: list[MatchingFilter] = []
+
+
+class MatchingFilterResults(WireModel):
+    matchingResults: list[MatchingFilterResult] = []

@@ -107,7 +107,7 @@ async def _group_counts(session: AsyncSession, ids: Collection[UUID]) -> Mapping
         .where(GroupMember.person_id.in_(ids), Group.archived_at.is_(None))
         .group_by(GroupMember.person_id)
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def _summary(person: Person, counts: Mapping[UUID, int], including: Including) -> schemas.SearchPerson:

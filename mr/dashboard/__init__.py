@@ -1,0 +1,1 @@
+"""The table of an application: its features, and their values in every environment."""

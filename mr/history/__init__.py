@@ -1,0 +1,1 @@
+"""What values were at each of their versions, and who made them so."""
