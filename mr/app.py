@@ -47,6 +47,7 @@ from mr.settings import MrSettings
 from mr.strategies.endpoints import StrategyEndpoints
 from mr.strategies.validation import InvalidStrategies
 from mr.system.endpoints import SystemEndpoints
+from mr.user_state.endpoints import UserStateEndpoints
 
 SERVER_NAME = "management-repository"
 
@@ -104,6 +105,7 @@ async def open_mr(
         StrategyEndpoints(database),
         FilterEndpoints(database),
         ServiceAccountEndpoints(database),
+        UserStateEndpoints(database),
     )
     operations = tuple(operation for subject in subjects for operation in subject.operations())
     yield Mr(database, sessions, operations, settings.max_body_bytes, version)

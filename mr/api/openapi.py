@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -103,18 +105,33 @@ def _lower_nullable(schema: dict[str, Any]) -> None:
         schema.update({name: value for name, value in choices[0].items() if name not in schema})
 
 
-def document_routes(routes: Sequence[BaseRoute], *, version: str) -> list[Route]:
-    """Serve both documents, built once."""
-    document = openapi_document(routes, version=version)
-    newest, older = encode(document), encode(lowered(document))
+class Documents:
+    """Both documents, built when the first is asked for: it takes some tenths of a second."""
 
-    async def current(_request: object) -> Response:
-        return Response(newest, media_type="application/json")
+    def __init__(self, routes: Sequence[BaseRoute], *, version: str) -> None:
+        self._routes = routes
+        self._version = version
+        self._building = asyncio.Lock()
+        self._built: tuple[bytes, bytes] | None = None
 
-    async def lowered_document(_request: object) -> Response:
-        return Response(older, media_type="application/json")
+    def routes(self) -> list[Route]:
+        return [
+            Route("/mr-api/openapi.json", self.newest),
+            Route("/mr-api/openapi-3.0.json", self.older),
+        ]
 
-    return [
-        Route("/mr-api/openapi.json", current),
-        Route("/mr-api/openapi-3.0.json", lowered_document),
-    ]
+    async def newest(self, _request: Request) -> Response:
+        return Response((await self._documents())[0], media_type="application/json")
+
+    async def older(self, _request: Request) -> Response:
+        return Response((await self._documents())[1], media_type="application/json")
+
+    async def _documents(self) -> tuple[bytes, bytes]:
+        async with self._building:
+            if self._built is None:
+                self._built = await asyncio.to_thread(self._build)
+            return self._built
+
+    def _build(self) -> tuple[bytes, bytes]:
+        document = openapi_document(self._routes, version=self._version)
+        return encode(document), encode(lowered(document))

@@ -92,7 +92,7 @@ def _documented(
 ) -> dict[int | str, dict[str, Any]]:
     told: dict[int | str, dict[str, Any]] = {}
     always = {400, 503} | (set() if access is Access.OPEN else {401})
-    for status in sorted(always | set(statuses)):
+    for status in sorted(always.union(statuses, bodies)):
         if status in bodies:
             told[status] = {"model": bodies[status], "description": _MEANING.get(status, "")}
         else:

@@ -184,26 +184,18 @@ async def update_application(
     application.updated_by = author
     await session.flush()
     # Feature properties may show the application's name and description.
-    await project(session, application.id, await everything_in(session, application.id), author=author)
-
-
-async def everything_in(session: AsyncSession, application_id: UUID) -> Touched:
-    """Name all live features and environments of an application as touched."""
-    found_features = await session.scalars(features.ids_in(application_id))
-    found_environments = await session.scalars(environments.ids_in(application_id))
-    return Touched(features=set(found_features), environments=set(found_environments))
+    await project(session, application.id, Touched(everything=True), author=author)
 
 
 async def archive_application(session: WriteSession, application: Application, *, author: UUID) -> None:
     """Put away the application with its environments and features. It is locked."""
-    touched = await everything_in(session, application.id)
     moment = utc_now()
     await environments.archive_all(session, application.id, moment)
     await features.archive_all(session, application.id, moment)
     application.archived_at = moment
     application.updated_by = author
     await session.flush()
-    await project(session, application.id, touched, author=author)
+    await project(session, application.id, Touched(everything=True), author=author)
 
 
 async def show_application(

@@ -16,7 +16,7 @@ from mr.auth.permissions import Grants
 from mr.db.models.base import utc_now
 from mr.db.models.people import Organization
 from mr.db.models.portfolios import Application, Portfolio
-from mr.db.projection import project
+from mr.db.projection import Touched, project
 from mr.db.session import WriteSession
 from mr.groups import service as groups
 from mr.people.schemas import Group as WireGroup
@@ -125,8 +125,7 @@ async def update_portfolio(
     if session.templates.templates:
         # Feature properties may show the portfolio's name and description.
         for application in await _live_applications(session, portfolio.id):
-            touched = await applications.everything_in(session, application.id)
-            await project(session, application.id, touched, author=author)
+            await project(session, application.id, Touched(everything=True), author=author)
 
 
 async def _live_applications(session: WriteSession, portfolio_id: UUID) -> Sequence[Application]:

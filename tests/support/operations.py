@@ -1,0 +1,141 @@
+"""The operations of the management API that are built, pinned: statuses that clients depend on.
+
+Each row: operation id, method, path, statuses. Statuses are those of the contract plus what this server
+also sends (400, 401, 403, 404, 503 where they apply). Rows change only together with the clients.
+"""
+
+from typing import NamedTuple
+
+
+class Pinned(NamedTuple):
+    """One operation as clients know it."""
+
+    id: str
+    method: str
+    path: str
+    statuses: frozenset[int]
+
+
+def _row(identity: str, method: str, path: str, statuses: str) -> Pinned:
+    return Pinned(identity, method, path, frozenset(int(each) for each in statuses.split()))
+
+
+_P, _A, _E = "/mr-api/portfolio", "/mr-api/application", "/mr-api/environment"
+_F, _S = "/mr-api/features", "/mr-api/service-account"
+
+OPERATIONS = (
+    _row("isInstalled", "GET", "/mr-api/initialize", "200 400 404 503"),
+    _row("setupSiteAdmin", "POST", "/mr-api/initialize", "200 400 409 503"),
+    _row("login", "POST", "/mr-api/login", "200 400 403 404 503"),
+    _row("logout", "GET", "/mr-api/logout", "204 400 401 503"),
+    _row("getInfoVersion", "GET", "/info/version", "200 400 503"),
+    _row("findPortfolios", "GET", _P, "200 400 401 503"),
+    _row("createPortfolio", "POST", _P, "200 400 401 403 404 409 503"),
+    _row("updatePortfolioOnOrganisation", "PUT", _P, "200 400 401 403 404 409 422 503"),
+    _row("getPortfolio", "GET", _P + "/{id}", "200 400 401 404 503"),
+    _row("updatePortfolio", "PUT", _P + "/{id}", "200 400 401 403 404 409 422 503"),
+    _row("deletePortfolio", "DELETE", _P + "/{id}", "200 400 401 403 404 503"),
+    _row("findApplications", "GET", _P + "/{id}/application", "200 400 401 404 503"),
+    _row("createApplication", "POST", _P + "/{id}/application", "200 400 401 403 404 409 503"),
+    _row(
+        "updateApplicationOnPortfolio",
+        "PUT",
+        _P + "/{id}/application",
+        "200 400 401 403 404 409 422 503",
+    ),
+    _row("getApplication", "GET", _A + "/{appId}", "200 400 401 404 503"),
+    _row("updateApplication", "PUT", _A + "/{appId}", "200 400 401 403 404 409 422 503"),
+    _row("deleteApplication", "DELETE", _A + "/{appId}", "200 400 401 403 404 503"),
+    _row("findEnvironments", "GET", _A + "/{id}/environment", "200 400 401 404 503"),
+    _row(
+        "createEnvironmentOnApplication",
+        "POST",
+        _A + "/{id}/environment",
+        "200 400 401 403 404 409 503",
+    ),
+    _row(
+        "updateEnvironmentOnApplication",
+        "PUT",
+        _A + "/{id}/environment",
+        "200 400 401 403 404 409 422 503",
+    ),
+    _row("createEnvironment", "POST", _A + "/{id}/permissions", "200 400 401 403 404 409 503"),
+    _row("getEnvironment", "GET", _E + "/{eid}", "200 400 401 403 404 503"),
+    _row("updateEnvironment", "PUT", _E + "/{eid}", "200 400 401 403 404 409 422 503"),
+    _row("updateEnvironmentV2", "PUT", _E + "/{eid}/v2", "200 400 401 403 404 409 422 503"),
+    _row("deleteEnvironment", "DELETE", _E + "/{eid}", "200 400 401 404 503"),
+    _row("getAllFeaturesForApplication", "GET", _A + "/{id}/features", "200 400 401 403 404 503"),
+    _row("createFeaturesForApplication", "POST", _A + "/{id}/features", "200 400 401 403 404 409 503"),
+    _row(
+        "updateFeatureForApplicationOnFeature",
+        "PUT",
+        _A + "/{id}/features",
+        "200 400 401 403 404 409 422 503",
+    ),
+    _row("getFeatureByKey", "GET", _A + "/{id}/features/{key}", "200 400 401 404 503"),
+    _row(
+        "updateFeatureForApplication",
+        "PUT",
+        _A + "/{id}/features/{key}",
+        "200 400 401 403 404 409 422 503",
+    ),
+    _row("deleteFeatureForApplication", "DELETE", _A + "/{id}/features/{key}", "200 400 401 403 404 503"),
+    _row(
+        "getAllFeatureValuesByApplicationForKey",
+        "GET",
+        _A + "/{id}/feature-environments/{key}",
+        "200 400 401 404 503",
+    ),
+    _row(
+        "updateAllFeatureValuesByApplicationForKey",
+        "PUT",
+        _A + "/{id}/feature-environments/{key}",
+        "200 400 401 404 409 412 422 503",
+    ),
+    _row("getFeaturesForEnvironment", "GET", _F + "/{eid}", "200 400 401 403 404 503"),
+    _row(
+        "updateAllFeaturesForEnvironment", "PUT", _F + "/{eid}", "200 400 401 403 404 409 412 422 503"
+    ),
+    _row("getFeatureForEnvironment", "GET", _F + "/{eid}/feature/{key}", "200 400 401 403 404 503"),
+    _row(
+        "updateFeatureForEnvironment",
+        "PUT",
+        _F + "/{eid}/feature/{key}",
+        "200 400 401 403 404 409 412 422 503",
+    ),
+    _row(
+        "createFeatureForEnvironment",
+        "POST",
+        _F + "/{eid}/feature/{key}",
+        "200 400 401 403 404 409 412 422 503",
+    ),
+    _row("deleteFeatureForEnvironment", "DELETE", _F + "/{eid}/feature/{key}", "400 401 404 503"),
+    _row("validate", "POST", _A + "/{appId}/rollout-strategy-validation", "200 400 401 404 503"),
+    _row("searchServiceAccountsInPortfolio", "GET", _P + "/{id}/service-account", "200 400 401 404 503"),
+    _row(
+        "createServiceAccountInPortfolio",
+        "POST",
+        _P + "/{id}/service-account",
+        "200 400 401 403 404 409 503",
+    ),
+    _row(
+        "updateServiceAccountOnPortfolio",
+        "PUT",
+        _P + "/{id}/service-account",
+        "200 400 401 403 404 409 422 503",
+    ),
+    _row("getServiceAccount", "GET", _S + "/{id}", "200 400 401 403 404 503"),
+    _row("updateServiceAccount", "PUT", _S + "/{id}", "200 400 401 403 404 409 422 503"),
+    _row("deleteServiceAccount", "DELETE", _S + "/{id}", "200 400 401 403 404 503"),
+    _row("resetApiKey", "POST", _S + "/{id}/reset-api-key", "200 400 401 403 404 503"),
+    _row("findFeatureFilters", "GET", _P + "/{id}/feature-filter", "200 400 401 403 404 503"),
+    _row("createFeatureFilter", "POST", _P + "/{id}/feature-filter", "201 400 401 403 404 409 503"),
+    _row("updateFeatureFilter", "PUT", _P + "/{id}/feature-filter", "200 400 401 403 404 409 503"),
+    _row("getFeatureFilter", "GET", _P + "/{id}/feature-filter/{filterId}", "200 400 401 403 404 503"),
+    _row(
+        "deleteFeatureFilter",
+        "DELETE",
+        _P + "/{id}/feature-filter/{filterId}",
+        "200 400 401 403 404 409 503",
+    ),
+)
