@@ -23,7 +23,7 @@ from burgee.seed import seed
 from burgee.settings import PartyIshSettings, PartySettings
 from common.contracts.lookups import SdkUpdate, SdkUpdateOutcome
 from common.messaging.local import LocalBus
-from common.observability import process_registry
+from common.observability import process_registry, watch_loop_lag
 from common.serve import Bound, Drain, Listener, running, serve
 from common.settings import ServingSettings, WritingSettings
 from common.web import (
@@ -69,6 +69,7 @@ class Process:
     health: Health
     drain: Drain | None
     database: Database
+    registry: CollectorRegistry
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ async def compose_party(
             routes=edge.routes(),
             rest=mr_app(mr),
             drain=edge.drain,
+            cors_headers=settings.cors_headers,
         )
 
 
@@ -139,6 +141,7 @@ async def compose_party_ish(settings: PartyIshSettings) -> AsyncIterator[Process
             database,
             routes=edge.routes(),
             rest=mr_app(mr),
+            cors_headers=settings.cors_headers,
         )
 
 
@@ -160,7 +163,15 @@ async def compose_edge_rest(settings: EdgeRestSettings) -> AsyncIterator[Process
     async with AsyncExitStack() as parts:
         database = await parts.enter_async_context(_database(settings))
         edge = _edge_rest(settings, database, registry)
-        yield _process(EDGE_REST, settings, registry, Health({}), database, routes=edge.routes())
+        yield _process(
+            EDGE_REST,
+            settings,
+            registry,
+            Health({}),
+            database,
+            routes=edge.routes(),
+            cors_headers=settings.cors_headers,
+        )
 
 
 async def run_party(settings: PartySettings, *, demo: bool = False) -> None:
@@ -259,6 +270,7 @@ def _process(
     routes: Sequence[BaseRoute] = (),
     rest: ASGIApp | None = None,
     drain: Drain | None = None,
+    cors_headers: Sequence[str] = (),
 ) -> Process:
     """Put the routes side by side, and what every process has around them."""
     operational = operational_routes(name=name, version=version("burgee"), health=health, metrics=registry)
@@ -270,7 +282,7 @@ def _process(
     app.router.redirect_slashes = False
     if rest is not None:
         app.router.default = rest
-    guarded = SdkCors(BodyGuard(app, max_bytes=settings.max_body_bytes))
+    guarded = SdkCors(BodyGuard(app, max_bytes=settings.max_body_bytes), extra_headers=cors_headers)
     metrics = RequestMetrics(registry)
     return Process(
         name=name,
@@ -279,6 +291,7 @@ def _process(
         health=health,
         drain=drain,
         database=database,
+        registry=registry,
     )
 
 
@@ -292,13 +305,16 @@ async def _serve(
     listeners = [Listener("main", process.app, settings.host, settings.port, trusted_proxies=trusted)]
     if process.monitor is not None and settings.monitor_port is not None:
         listeners.append(Listener("monitor", process.monitor, settings.host, settings.monitor_port))
-    await serve(
-        listeners,
-        health=process.health,
-        drain=process.drain,
-        drain_seconds=settings.drain_seconds,
-        on_listening=on_listening,
-    )
+    async with asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(watch_loop_lag(process.registry), name="loop-lag")
+        await serve(
+            listeners,
+            health=process.health,
+            drain=process.drain,
+            drain_seconds=settings.drain_seconds,
+            on_listening=on_listening,
+        )
+        watch.cancel()
 
 
 async def _demonstrate(url: str, settings: PartySettings) -> None:
