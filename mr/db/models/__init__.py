@@ -3,6 +3,6 @@
 Import a model from its module; importing this package registers all of them, which migrations need.
 """
 
-from mr.db.models import delivery, features, people, portfolios, service_accounts, system
+from mr.db.models import delivery, features, people, portfolios, service_accounts, system, user_state
 
-__all__ = ["delivery", "features", "people", "portfolios", "service_accounts", "system"]
+__all__ = ["delivery", "features", "people", "portfolios", "service_accounts", "system", "user_state"]

@@ -27,9 +27,9 @@ def test_the_migrated_schema_equals_the_models(database_url):
     with engine.connect() as connection:
         assert _differences(connection) == []
         assert MigrationContext.configure(connection).get_current_revision() == newest_revision()
-        names = {index["name"] for index in inspect(connection).get_indexes("application_strategy")}
-    if connection.dialect.name == "postgresql":
-        assert "uq_application_strategy_name" in names
+        if connection.dialect.name == "postgresql":
+            names = {index["name"] for index in inspect(connection).get_indexes("application_strategy")}
+            assert "uq_application_strategy_name" in names
 
 
 async def test_migrating_again_changes_nothing(database_url):

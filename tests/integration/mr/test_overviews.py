@@ -248,3 +248,26 @@ async def test_matching_filters_tell_what_they_reach(api, application):
     assert await foreigner.status("GET", f"{path}/applications", filters=label) == 404
     elsewhere = f"/portfolio/{own}/feature-filter/matching/serviceaccounts"
     assert (await foreigner.admin.call("GET", elsewhere, filters=label))["matchingResults"] == []
+
+
+async def test_hidden_environments_are_remembered_for_each_person(api, application):
+    other = await api.admin.create_environment(application.id)
+    path = f"/user-data/state/{application.id}/hidden-environments"
+    nothing = {"noneSelected": False, "environmentIds": []}
+    assert await api.admin.call("GET", path) == nothing
+    both = sorted([application.environment_id, other])
+    saved = await api.admin.call("POST", path, {"environmentIds": both})
+    assert sorted(saved["environmentIds"]) == both
+    await api.admin.delete_environment(other)
+    assert (await api.admin.call("GET", path))["environmentIds"] == [application.environment_id]
+    admin = await api.person(application.portfolio_id, admin=True)
+    assert await admin.admin.call("GET", path) == nothing
+    none = {"noneSelected": True, "environmentIds": []}
+    assert await api.admin.call("POST", path, none) == none
+    assert await api.admin.call("POST", path, {"environmentIds": []}) == nothing
+    assert await api.status("POST", path, {"environmentIds": [other]}) == 422
+    assert await api.status("POST", path, {"environmentIds": [application.environment_id] * 1001}) == 422
+    assert await api.status("POST", path, {"environmentIds": ["x"]}) == 400
+    foreigner = await api.person(await api.admin.create_portfolio(), admin=True)
+    assert await foreigner.status("GET", path) == 404
+    assert await foreigner.status("POST", path, nothing) == 404
