@@ -19,6 +19,12 @@ class DachaSettings(ServingSettings, BusSettings, InternalCallerSettings):
     cache_environments: int = Field(
         10_000, ge=1, description="How many environments are held; the least recently used go first."
     )
+    cache_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="How many bytes the environments held may take, by estimate; unset = a quarter of the"
+        " memory that this container or machine has.",
+    )
     cache_accounts: int = Field(
         50_000, ge=1, description="How many service accounts are held; the least recently used go first."
     )

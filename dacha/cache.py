@@ -1,0 +1,148 @@
+"""Dacha2 as its readers see it: found, certainly absent, or unknown, and nothing in between.
+
+What is held is answered at once; the rest is loaded, within limits that junk cannot stretch. Satisfies
+Edge's `FeatureSource` without knowing it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from common.contracts.events import CounterId
+from common.errors import Unavailable
+from common.revisions.targets import Loaded, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from common.contracts.environments import AccountRecord, EnvironmentSnapshot
+    from dacha.holdings import Holdings, Watcher
+    from dacha.loader import Loader, TokenBucket
+    from dacha.metrics import DachaMetrics
+
+Value = TypeVar("Value")
+
+
+class DachaCache:
+    """A cache of environments and accounts that the change log keeps true.
+
+    ``strangers`` limits loads of what was never seen here, so that made-up keys cost MR a bounded rate;
+    ``degraded_at`` is when the process may say that it is ready without having heard the log.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        loader: Loader,
+        strangers: TokenBucket,
+        metrics: DachaMetrics,
+        *,
+        clock: Callable[[], float],
+        degraded_at: float,
+    ) -> None:
+        self._holdings = holdings
+        self._replica = holdings.replica
+        self._loader = loader
+        self._strangers = strangers
+        self._lookups = metrics.lookups
+        self._clock = clock
+        self._degraded_at = degraded_at
+        self._ready = False
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of what is held; empty while nothing is known yet."""
+        return self._replica.epoch
+
+    @property
+    def ready(self) -> bool:
+        """True from the first time on that the log was heard, or after `degraded_at`."""
+        self._ready = self._ready or self._replica.live or self._clock() >= self._degraded_at
+        return self._ready
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the log was not heard; 0 while it is."""
+        return self._holdings.silent_seconds
+
+    @property
+    def position(self) -> int:
+        """The last position up to which nothing is missing here."""
+        return self._replica.position
+
+    def peek_account(self, key_hash: str) -> AccountRecord | None:
+        """The record held for this key, without I/O; None = not held (which says nothing)."""
+        record = self._holdings.fresh_account(key_hash)
+        if record is not None:
+            self._lookups["account", "hit"] += 1
+        return record
+
+    def peek_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
+        """The snapshot held, without I/O; None = not held (which says nothing)."""
+        snapshot = self._holdings.fresh_environment(environment_id)
+        if snapshot is not None:
+            self._lookups["environment", "hit"] += 1
+        return snapshot
+
+    async def find_account(self, key_hash: str) -> AccountRecord | None:
+        """The record; None = certainly no such key. Raises `Unavailable`."""
+        record = self.peek_account(key_hash)
+        if record is None and await self._load("account", Target("key", key_hash)):
+            record = self._known(self._holdings.fresh_account(key_hash))
+        return record
+
+    async def find_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
+        """The snapshot; None = certainly no such environment. Raises `Unavailable`."""
+        snapshot = self.peek_environment(environment_id)
+        if snapshot is None and await self._load("environment", Target("environment", environment_id)):
+            snapshot = self._known(self._holdings.fresh_environment(environment_id))
+        return snapshot
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell ``watcher`` of every swap from now on; call the result to stop."""
+        return self._holdings.watch(watcher)
+
+    @contextmanager
+    def hold(self, environment_id: str, account_id: str) -> Iterator[None]:
+        """Keep both from being evicted; the environment is loaded as soon as can be if it is not here."""
+        counters = (CounterId("environment", environment_id), CounterId("account", account_id))
+        for counter in counters:
+            self._holdings.pin(counter)
+        try:
+            yield
+        finally:
+            for counter in counters:
+                self._holdings.unpin(counter)
+
+    async def _load(self, kind: str, target: Target) -> bool:
+        """Load what is not held; False = certainly absent."""
+        if not self._holdings.silent_seconds and self._replica.missed(target):
+            self._lookups[kind, "negative_hit"] += 1
+            return False
+        if not self._loader.loading(target) and self._strange(target) and not self._strangers.take():
+            self._lookups[kind, "refused"] += 1
+            raise Unavailable("Too many look-ups of what is not known here.", retry_after_seconds=2)
+        try:
+            outcome = await self._loader.load(target)
+        except Unavailable:
+            self._lookups[kind, "unavailable"] += 1
+            raise
+        if outcome is Loaded.AGAIN:
+            self._lookups[kind, "behind"] += 1
+            raise Unavailable("MR's answers are older than what is known here.")
+        self._lookups[kind, "load" if outcome is Loaded.FOUND else "miss"] += 1
+        return outcome is Loaded.FOUND
+
+    def _strange(self, target: Target) -> bool:
+        """True for what was never seen here, which anybody can make up without end."""
+        if target.kind == "key":
+            return target.id not in self._replica.keys
+        return not self._replica.at_least(CounterId("environment", target.id))
+
+    @staticmethod
+    def _known(value: Value | None) -> Value:
+        if value is None:
+            # It came and went, or is too old to be believed while it cannot be loaded.
+            raise Unavailable("What is held here is not to be relied on now.")
+        return value

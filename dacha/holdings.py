@@ -1,0 +1,241 @@
+"""What Dacha2 holds, within bounds: the replica's listener that evicts, pins, ages and tells watchers.
+
+Eviction is the clock algorithm: a look-up only sets a mark, so the hot way costs one assignment. Does no
+I/O; must not know how things are loaded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from common.contracts.events import CounterId
+from common.revisions.replica import Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from common.contracts.environments import AccountRecord, EnvironmentSnapshot
+    from common.revisions.replica import Held
+    from dacha.metrics import DachaMetrics
+
+SNAPSHOT_BYTES = 1_000
+FEATURE_BYTES = 800
+"""Measured with tracemalloc, and a little on the safe side: what both cost beside their texts."""
+
+
+class Watcher(Protocol):
+    """Told of every swap, synchronously and in order; must return at once and never raise."""
+
+    def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
+        """The environment is now ``snapshot``; None = it is gone for good."""
+
+    def account_changed(self, record: AccountRecord) -> None:
+        """The account is now ``record``, removed ones and reset keys included."""
+
+
+class Limits(NamedTuple):
+    """How much is held, and for how long what cannot be kept true is still given out.
+
+    Seconds; ``stale_seconds`` None = without limit.
+    """
+
+    environments: int
+    environment_bytes: int
+    accounts: int
+    misses: int
+    miss_seconds: float
+    stale_seconds: float | None
+    stale_key_seconds: float | None
+    silent_after_seconds: float
+
+
+class Holdings:
+    """The replica and everything around it that is decided without asking anybody.
+
+    `on_wants` is called when there may be something to ask MR.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        metrics: DachaMetrics,
+        *,
+        clock: Callable[[], float],
+        jitter: Callable[[float, float], float],
+    ) -> None:
+        self._limits = limits
+        self._metrics = metrics
+        self._clock = clock
+        self._started = clock()
+        self._watchers: tuple[Watcher, ...] = ()
+        self._environments: OrderedDict[CounterId, int] = OrderedDict()
+        self._accounts: OrderedDict[CounterId, int] = OrderedDict()
+        self._bytes = 0
+        self._pins: Counter[CounterId] = Counter()
+        #: Environments that somebody holds on to and that are not here: to be loaded.
+        self.awaited: dict[str, None] = {}
+        self.on_wants: Callable[[], None] = lambda: None
+        self.replica = Replica(
+            self,
+            clock=clock,
+            miss_seconds=lambda: limits.miss_seconds * jitter(0.5, 1.0),
+            miss_limit=limits.misses,
+            # Revisions outlive their values, so that what was evicted cannot come back older.
+            seen_limit=2 * (limits.environments + limits.accounts) + 10_000,
+        )
+
+    # How things stand
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the log was not heard, once two heartbeats are missing; else 0."""
+        heard = self.replica.heard_at
+        seconds = self._clock() - (self._started if heard is None else heard)
+        return seconds if seconds > self._limits.silent_after_seconds else 0.0
+
+    def fresh_account(self, key_hash: str) -> AccountRecord | None:
+        """The record held for a key, unless it is too old to be believed."""
+        held = self.replica.keys.get(key_hash)
+        if held is None or not self._fresh(held, self._limits.stale_key_seconds):
+            return None
+        held.used = True
+        return held.value
+
+    def fresh_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
+        """The snapshot held, unless it is too old to be given out."""
+        held = self.replica.environments.get(environment_id)
+        if held is None or not self._fresh(held, self._limits.stale_seconds):
+            return None
+        held.used = True
+        return held.value
+
+    def gauges(self) -> Mapping[str, tuple[str, float]]:
+        replica = self.replica
+        return {
+            "burgee_dacha_environments": ("Environments held", len(replica.environments)),
+            "burgee_dacha_accounts": ("Service accounts held", len(replica.accounts)),
+            "burgee_dacha_bytes": ("Estimated bytes of the environments held", self._bytes),
+            "burgee_dacha_suspects": (
+                "Values that may be behind and are loaded again",
+                len(replica.suspects),
+            ),
+            "burgee_dacha_position": ("Last position without a hole before it", replica.position),
+            "burgee_dacha_position_lag": ("Positions heard of and missing", replica.heard - replica.position),
+            "burgee_dacha_silent_seconds": ("How long the log was not heard", self.silent_seconds),
+        }
+
+    # Watchers and pins
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell ``watcher`` of every swap from now on; the result ends it."""
+        self._watchers = (*self._watchers, watcher)
+
+        def stop() -> None:
+            self._watchers = tuple(each for each in self._watchers if each is not watcher)
+
+        return stop
+
+    def pin(self, counter: CounterId) -> None:
+        """Keep from eviction, once more; an environment that is not here is loaded."""
+        self._pins[counter] += 1
+        if counter.kind == "environment" and counter.id not in self.replica.environments:
+            self.awaited[counter.id] = None
+            self.on_wants()
+
+    def unpin(self, counter: CounterId) -> None:
+        """Undo one `pin`."""
+        self._pins[counter] -= 1
+        if self._pins[counter] <= 0:
+            del self._pins[counter]
+            self.awaited.pop(counter.id, None)
+            self._shed()
+
+    def give_up(self, environment_id: str) -> None:
+        """Tell whoever waits for an environment that it certainly does not exist."""
+        if self.awaited.pop(environment_id, self) is not self:
+            self._tell_environment(environment_id, None)
+
+    # common.revisions.replica.Listener
+
+    def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
+        counter = CounterId("environment", environment_id)
+        self._bytes -= self._environments.get(counter, 0)
+        self.awaited.pop(environment_id, None)
+        if snapshot is None:
+            self._environments.pop(counter, None)
+        else:
+            weight = _weigh(snapshot)
+            self._bytes += weight
+            self._environments[counter] = weight
+            self._shed()
+        self._tell_environment(environment_id, snapshot)
+
+    def account_changed(self, record: AccountRecord) -> None:
+        counter = CounterId("account", record.id)
+        if record.removed:
+            self._accounts.pop(counter, None)
+        else:
+            self._accounts[counter] = 1
+            self._shed()
+        for watcher in self._watchers:
+            watcher.account_changed(record)
+
+    def wants_changed(self) -> None:
+        self.on_wants()
+
+    def digest_mismatched(self, counter: CounterId) -> None:
+        self._metrics.mismatches[counter.kind] += 1
+
+    def _tell_environment(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
+        for watcher in self._watchers:
+            watcher.environment_changed(environment_id, snapshot)
+
+    # Bounds
+
+    def _fresh(self, held: Held[EnvironmentSnapshot] | Held[AccountRecord], limit: float | None) -> bool:
+        if limit is None:
+            return True
+        known = held.since if held.suspect else max(held.since, self.replica.heard_at or 0.0)
+        # While the log is heard a few seconds always pass between heartbeats: they are not staleness.
+        return self._clock() - known <= max(limit, self._limits.silent_after_seconds)
+
+    def _shed(self) -> None:
+        limits = self._limits
+        self._evict(
+            self._environments,
+            lambda: len(self._environments) > limits.environments or self._bytes > limits.environment_bytes,
+        )
+        self._evict(self._accounts, lambda: len(self._accounts) > limits.accounts)
+
+    def _evict(self, queue: OrderedDict[CounterId, int], too_much: Callable[[], bool]) -> None:
+        # Twice round: the first may find nothing but marks. What everybody holds on to stays, above the
+        # bound too; the newest stays, or a single huge environment could never be served.
+        for _ in range(2 * len(queue)):
+            if len(queue) <= 1 or not too_much():
+                return
+            counter = next(iter(queue))
+            held = self._held(counter)
+            if held is not None and (held.used or counter in self._pins):
+                held.used = False
+                queue.move_to_end(counter)
+                continue
+            weight = queue.pop(counter)
+            if counter.kind == "environment":
+                self._bytes -= weight
+            self.replica.evict(counter)
+            self._metrics.evictions[counter.kind] += 1
+
+    def _held(self, counter: CounterId) -> Held[EnvironmentSnapshot] | Held[AccountRecord] | None:
+        if counter.kind == "environment":
+            return self.replica.environments.get(counter.id)
+        return self.replica.accounts.get(counter.id)
+
+
+def _weigh(snapshot: EnvironmentSnapshot) -> int:
+    """Estimate a snapshot's bytes. Texts count three times: as they came, and in two encoded forms."""
+    texts = sum(
+        len(state.value or b"") + len(state.strategies or b"") + len(state.properties or b"") + len(state.key)
+        for state in snapshot.features.values()
+    )
+    return SNAPSHOT_BYTES + FEATURE_BYTES * len(snapshot.features) + 3 * texts

@@ -1,0 +1,201 @@
+"""Asks MR, carefully: one load per target at a time, few at once, with deadlines.
+
+Waiters share a load and cannot hurt each other: it belongs to the process, not to whoever asked first.
+Says *unknown* (`Unavailable`) whenever it is not certain. Must not know who asks for what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from common.contracts.lookups import AccountAnswer
+from common.errors import Unavailable
+from common.revisions.targets import Loaded, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from common.contracts.events import CounterId
+    from common.contracts.lookups import Changes, CounterState, EnvironmentAnswer, State
+    from common.revisions.replica import Replica
+    from dacha.metrics import DachaMetrics
+
+T = TypeVar("T")
+
+
+class Origin(Protocol):
+    """Whoever owns the data. Each answer is one snapshot of it, and says how far that reaches.
+
+    Every method raises `Unavailable` when it cannot know now; an answer of *none* is certain.
+    """
+
+    async def load_environment(self, environment_id: str) -> EnvironmentAnswer:
+        """The environment as it is now."""
+
+    async def load_account(self, key_hash: str) -> AccountAnswer:
+        """The service account that has a key with this hash now."""
+
+    async def changes(self, after: int) -> Changes:
+        """Which counters moved after a position."""
+
+    async def revisions(self, counters: Sequence[CounterId]) -> list[CounterState]:
+        """Where counters stand; one that has no positioned revision is left out."""
+
+    async def state(self) -> State:
+        """Where MR stands."""
+
+
+def pause(failures: int, *, first: float = 0.05, longest: float = 15.0) -> float:
+    """Seconds to wait after so many failures in a row: doubling, bounded, jittered."""
+    return min(longest, first * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+class TokenBucket:
+    """So many per second on average, so many at once."""
+
+    def __init__(self, per_second: float, burst: int, clock: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._tokens = float(burst)
+        self._at = clock()
+
+    def take(self) -> bool:
+        """Take one, if there is one."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Loader:
+    """Loads into a replica. Its tasks belong to ``tasks``; `close` ends them.
+
+    ``seconds`` bounds a load with all its repetitions, ``at_once`` the questions under way,
+    ``flights`` the loads that exist at all, waiting ones included.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        replica: Replica,
+        tasks: asyncio.TaskGroup,
+        metrics: DachaMetrics,
+        *,
+        seconds: float = 5.0,
+        at_once: int = 16,
+        flights: int = 2_000,
+    ) -> None:
+        self.origin = origin
+        self._replica = replica
+        self._tasks = tasks
+        self._metrics = metrics
+        self._seconds = seconds
+        self._slots = asyncio.Semaphore(at_once)
+        self._flight_limit = flights
+        self._flights: dict[Target, asyncio.Future[Loaded | Unavailable]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def load(self, target: Target) -> Loaded:
+        """Load, or join the load that is under way; AGAIN = MR could not be brought to a usable answer.
+
+        Raises `Unavailable`. A waiter that is cancelled leaves the load running.
+        """
+        result = await asyncio.shield(self.flight(target))
+        if isinstance(result, Unavailable):
+            raise Unavailable(str(result), retry_after_seconds=result.retry_after_seconds)
+        return result
+
+    def loading(self, target: Target) -> bool:
+        """True while a load of the target is under way."""
+        return target in self._flights
+
+    def flight(self, target: Target) -> asyncio.Future[Loaded | Unavailable]:
+        """The load under way, begun if there is none; its result never raises."""
+        future = self._flights.get(target)
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            if len(self._flights) >= self._flight_limit:
+                future.set_result(Unavailable("Too many loads are under way."))
+                return future
+            self._flights[target] = future
+            task = self._tasks.create_task(self._fly(target, future), name=f"load {target.kind}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return future
+
+    async def ask_state(self) -> None:
+        """Ask MR where it stands and believe it. Raises `Unavailable`."""
+        state = await self.ask("state", self.origin.state())
+        self._replica.adopt(state)
+
+    async def ask(self, question: str, answer: Awaitable[T]) -> T:
+        """Await an answer of the origin within the deadline; a late one is Unavailable."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                result = await answer
+        except TimeoutError:
+            self._metrics.questions[question, "late"] += 1
+            raise Unavailable("MR did not answer in time.") from None
+        except Unavailable:
+            self._metrics.questions[question, "unavailable"] += 1
+            raise
+        self._metrics.questions[question, "answered"] += 1
+        return result
+
+    def close(self) -> None:
+        """End every load; waiters hear Unavailable."""
+        for task in self._running:
+            task.cancel()
+        # Also those whose task has not run yet and so never will.
+        for future in self._flights.values():
+            if not future.done():
+                future.set_result(Unavailable("This process is ending."))
+
+    async def _fly(self, target: Target, future: asyncio.Future[Loaded | Unavailable]) -> None:
+        result: Loaded | Unavailable = Unavailable("The load was ended.")
+        try:
+            async with asyncio.timeout(self._seconds):
+                result = await self._until_usable(target)
+        except TimeoutError:
+            result = Unavailable("MR did not answer in time.")
+        except Unavailable as error:
+            result = error
+        finally:
+            del self._flights[target]
+            if not future.done():
+                future.set_result(result)
+
+    async def _until_usable(self, target: Target) -> Loaded:
+        """Repeat while answers are older than what is known; that ends when MR or the log catches up."""
+        for attempt in range(8):
+            async with self._slots:
+                if self._replica.wants_state:
+                    await self.ask_state()
+                outcome = await self._attempt(target)
+            if outcome is not Loaded.AGAIN:
+                return outcome
+            await asyncio.sleep(pause(attempt, first=0.01, longest=0.5))
+        return Loaded.AGAIN
+
+    async def _attempt(self, target: Target) -> Loaded:
+        ticket = self._replica.begin(target)
+        try:
+            if target.kind == "environment":
+                answer = await self.ask("environment", self.origin.load_environment(target.id))
+                return self._replica.finish_environment(ticket, answer)
+            hashes = (target.id,) if target.kind == "key" else self._replica.hashes(target.id)
+            found: AccountAnswer | None = None
+            for key_hash in hashes:
+                found = await self.ask("account", self.origin.load_account(key_hash))
+                if found.record is not None:
+                    break
+            # Without a hash it was evicted or removed meanwhile: there is nothing left to make true.
+            return Loaded.ABSENT if found is None else self._replica.finish_account(ticket, found)
+        finally:
+            self._replica.abandon(ticket)
