@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -35,6 +35,7 @@ LEASE_SECONDS: Final = 4.0
 POLL_SECONDS: Final = 0.2
 UPKEEP_SECONDS: Final = 60.0
 LONGEST_PAUSE_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 5.0
 BATCH: Final = 500
 KEEP_UPDATES_SECONDS: Final = 86_400.0
 
@@ -63,6 +64,7 @@ class Relay:
         self._upkeep_seconds = upkeep_seconds
         self._lease_milliseconds = int(lease_seconds * 1000)
         self._woken = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._progress = asyncio.Condition()
         self._idle_passes = 0
         self._renew_at = 0.0
@@ -92,10 +94,15 @@ class Relay:
                 self.wake()
                 await self._progress.wait()
 
+    def stop(self) -> None:
+        """Finish what is being done, and nothing more: cancelling would cut a transaction in half."""
+        self._stopping.set()
+        self._woken.set()
+
     async def lead(self) -> None:
-        """Be the relay whenever that is possible, for ever."""
+        """Be the relay whenever that is possible, until stopped."""
         failures = 0
-        while True:
+        while not self._stopping.is_set():
             # Cleared before looking: a wake-up meanwhile means another look.
             self._woken.clear()
             try:
@@ -110,19 +117,19 @@ class Relay:
                 self._metrics.failures.inc()
                 if failures == 1:
                     _log.warning("relay.database_unavailable", detail=str(error))
-                await asyncio.sleep(_pause(failures))
+                await self._rest(_pause(failures))
                 continue
-            if not more:
+            if not more and not self._stopping.is_set():
                 await self._wait()
 
     async def keep_up(self) -> None:
-        """Keep house while leading, for ever; what cannot be done now is done the next time."""
+        """Keep house while leading, until stopped; what cannot be done now is done the next time."""
         projected: int | None = None
         failures = 0
-        while True:
+        while not self._stopping.is_set():
             term = self._term
             if term is None:
-                await asyncio.sleep(POLL_SECONDS)
+                await self._rest(POLL_SECONDS)
                 continue
             try:
                 if projected != term:
@@ -130,11 +137,11 @@ class Relay:
                     projected = term
                 await self._forget(term)
                 failures = 0
-                await asyncio.sleep(self._upkeep_seconds)
+                await self._rest(self._upkeep_seconds)
             except (LeaseLost, Unavailable) as error:
                 failures += 1
                 _log.warning("relay.upkeep_interrupted", term=term, detail=repr(error))
-                await asyncio.sleep(_pause(failures))
+                await self._rest(_pause(failures))
 
     async def leave(self) -> None:
         """Give the lease back, so that the next relay need not wait for its end."""
@@ -223,11 +230,14 @@ class Relay:
         self._metrics.position.set(position)
 
     async def _wait(self) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._woken.wait()
-        except TimeoutError:
-            return
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 class _Metrics:
@@ -283,6 +293,8 @@ async def open_relay(
             try:
                 yield relay
             finally:
+                relay.stop()
+                await asyncio.wait(running, timeout=STOP_SECONDS)
                 for task in running:
                     task.cancel()
     finally:

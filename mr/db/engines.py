@@ -8,8 +8,9 @@ PostgreSQL gets one pool; reads are REPEATABLE READ and read-only. Must not know
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -149,5 +150,13 @@ def _sqlite_engine(url: URL, *, pool_size: int, begin: str, pragmas: tuple[str, 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def _let_go(connection: Any, _record: object, _error: object) -> None:
+        # After a cancellation the connection is thrown away with its transaction open, and as long as
+        # somebody still refers to one of its cursors SQLite does not really close it: nobody else
+        # could write. A second cancellation meanwhile changes nothing: the rollback runs in a thread.
+        with suppress(asyncio.CancelledError):
+            connection.rollback()
 
     return engine
