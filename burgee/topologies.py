@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from burgee.seed import seed
 from burgee.settings import PartyIshSettings, PartySettings
 from common.contracts.lookups import SdkUpdate, SdkUpdateOutcome
+from common.messaging.bus import Bus
 from common.messaging.local import LocalBus
 from common.observability import process_registry, watch_loop_lag
 from common.serve import Bound, Drain, Listener, running, serve
@@ -57,6 +58,7 @@ EDGE_REST: Final = "edge-rest"
 """Names that `/info/version` tells, as clients of the wire contract know them."""
 
 WrapOrigin = Callable[[Origin], Origin]
+WrapBus = Callable[[Bus], Bus]
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,10 @@ class DirectSink:
 
 @asynccontextmanager
 async def compose_party(
-    settings: PartySettings, *, wrap_origin: WrapOrigin = lambda origin: origin
+    settings: PartySettings,
+    *,
+    wrap_origin: WrapOrigin = lambda origin: origin,
+    wrap_bus: WrapBus = lambda bus: bus,
 ) -> AsyncIterator[Process]:
     """MR, Dacha2 and Edge in one process, joined by a bus that tails the database."""
     registry = process_registry()
@@ -102,7 +107,7 @@ async def compose_party(
         bus = LocalBus(origin.tail)
         await parts.enter_async_context(_relay(settings, database, registry, on_positions=bus.wake))
         dacha = await parts.enter_async_context(
-            open_dacha(settings, bus=bus, origin=wrap_origin(origin), registry=registry)
+            open_dacha(settings, bus=wrap_bus(bus), origin=wrap_origin(origin), registry=registry)
         )
         mr = await parts.enter_async_context(open_mr(settings, database, server_name=PARTY))
         edge = await parts.enter_async_context(
@@ -205,15 +210,18 @@ async def run_edge_rest(settings: EdgeRestSettings) -> None:
 
 @asynccontextmanager
 async def open_party(
-    settings: PartySettings, *, wrap_origin: WrapOrigin = lambda origin: origin
+    settings: PartySettings,
+    *,
+    wrap_origin: WrapOrigin = lambda origin: origin,
+    wrap_bus: WrapBus = lambda bus: bus,
 ) -> AsyncIterator[Party]:
     """Serve a party server in this event loop for as long as the block lasts, signals untouched.
 
-    ``wrap_origin`` stands between the cache and the database: a test's way to hold a load, where there is
-    no socket to hold.
+    ``wrap_origin`` stands between the cache and the database, ``wrap_bus`` between it and the change log:
+    a test's way to hold, repeat or reorder what travels where there is no socket to do it on.
     """
     async with (
-        compose_party(settings, wrap_origin=wrap_origin) as process,
+        compose_party(settings, wrap_origin=wrap_origin, wrap_bus=wrap_bus) as process,
         running(process.app, host=settings.host, port=settings.port) as url,
     ):
         yield Party(url, process.database)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from burgee.settings import PartySettings, every_name
-from burgee.topologies import open_party
+from burgee.topologies import WrapBus, open_party
 from common.settings import load
 from dacha.loader import Origin
 from mr.db.session import Database
@@ -145,6 +145,7 @@ async def open_party_here(
     folder: Path,
     *,
     settings: Mapping[str, str] | None = None,
+    wrap_bus: WrapBus = lambda bus: bus,
 ) -> AsyncIterator[PartyHere]:
     """Compose and serve a party server on a free port, with loads that a test may hold."""
     origins: list[SlowOrigin] = []
@@ -162,6 +163,6 @@ async def open_party_here(
         "BURGEE_LOG_LEVEL": "warning",
     }
     loaded = load(PartySettings, chosen | dict(settings or {}), known=every_name())
-    async with open_party(loaded, wrap_origin=slow) as party:
+    async with open_party(loaded, wrap_origin=slow, wrap_bus=wrap_bus) as party:
         (origin,) = origins
         yield PartyHere(party.url, party.database, database_url, origin)
