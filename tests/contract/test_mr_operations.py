@@ -23,6 +23,8 @@ NEVER_SENT = {
     ("isInstalled", 401),
     ("setupSiteAdmin", 401),
     ("login", 401),
+    ("registerPerson", 401),
+    ("personByToken", 401),
     ("getFeatureFilter", 409),
 }
 
