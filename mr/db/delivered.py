@@ -150,7 +150,7 @@ async def _load_held_keys(session: WriteSession, scope: Scope, held: Held, wante
     """Floors and tombstones of the keys in question; whole environments also tell all tombstones."""
     keys: set[str] | None = None
     if scope.features is not None:
-        keys = {state.key for state in wanted.states.values()}
+        keys = {state.key for states in wanted.states.values() for state in states.values()}
         keys.update(row.key for rows in held.rows.values() for row in rows.values())
     floors = await session.execute(
         select(KeyFloor.environment_id, KeyFloor.key, KeyFloor.version).where(

@@ -159,11 +159,7 @@ def _compare(
 ) -> Outcome:
     """Decide what one live environment needs. Touches no database."""
     rows = held.rows.get(environment.id, {})
-    states = {
-        feature_id: state
-        for (environment_id, feature_id), state in wanted.states.items()
-        if environment_id == environment.id
-    }
+    states = wanted.states.get(environment.id, {})
     outcome = Outcome(environment, {})
     # Keys that leave come first: another feature may take one over in this very transaction.
     left = _leave(outcome, rows, states, session.tombstone_seconds)

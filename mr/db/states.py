@@ -106,9 +106,9 @@ class Scope:
 
 @dataclass(slots=True)
 class Wanted:
-    """What should be delivered within a scope, and the rows it was made of."""
+    """What should be delivered within a scope (by environment and feature), and the rows it was made of."""
 
-    states: dict[Pair, FeatureState] = field(default_factory=dict)
+    states: dict[UUID, dict[UUID, FeatureState]] = field(default_factory=dict)
     values: dict[Pair, ValueRow] = field(default_factory=dict)
     uses: dict[UUID, list[Use]] = field(default_factory=dict)
     types: dict[UUID, str] = field(default_factory=dict)
@@ -196,7 +196,8 @@ async def load_wanted(
             pair = (environment_id, feature.id)
             row = wanted.values.get(pair)
             rules = groups.get(pair, [])
-            wanted.states[pair] = _state(feature, row, wanted, rules, properties, carried)
+            state = _state(feature, row, wanted, rules, properties, carried)
+            wanted.states.setdefault(environment_id, {})[feature.id] = state
     return wanted
 
 
