@@ -417,8 +417,6 @@ class Replica:
             self._learn(event.counter, event.revision, event.position)
             return
         record = data.record
-        for key_hash in record.key_hashes:
-            self._misses.drop(Target("key", key_hash))
         held = self.accounts.get(record.id)
         may = self._may_insert(event) if held is None else True
         have = held.value.revision if held is not None and held.current else -1
@@ -427,7 +425,10 @@ class Replica:
                 self._end_account(event.counter, record)
             return
         self._seen.note(event.counter, event.revision, event.position)
-        if not may or event.revision <= have or self._seen.gone(event.counter):
+        if event.revision <= have or self._seen.gone(event.counter):
+            return
+        if not may:
+            self._drop_misses()
             return
         if record.digest != event.digest or record.revision != event.revision:
             self._listener.digest_mismatched(event.counter)

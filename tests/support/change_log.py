@@ -123,7 +123,7 @@ class ChangeLog:
             client_key_hash=client,
             server_key_hash=server,
             former_key_hashes=former,
-            permissions={each: ("READ",) for each in environments},
+            permissions=dict.fromkeys(environments, ("READ",)),
         )
         self.accounts[account] = record
         self._commit(

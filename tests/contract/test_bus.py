@@ -1,0 +1,196 @@
+"""What every bus promises: one suite for each of them.
+
+A `Line` is a bus together with the hands that write the log it carries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from common.contracts.events import Event, Heartbeat
+from common.messaging.bus import Bus
+from common.messaging.local import LocalBus, Tail
+from tests.support.change_log import ChangeLog, environment_id
+from tests.support.origins import ModelOrigin
+from tests.support.waiting import eventually
+
+HOME = environment_id("home")
+HEARTBEAT_SECONDS = 0.1
+
+
+@dataclass
+class Line:
+    bus: Bus
+    log: ChangeLog
+    origin: ModelOrigin
+
+    def commit(self, count=1):
+        """Write to the log; the relay gives positions when it likes."""
+        if HOME not in self.log.environments:
+            self.log.create_environment(HOME)
+            count -= 1
+        for _ in range(count):
+            self.log.set_feature(HOME, "a")
+
+    def cut(self, away):
+        """The relay, or the way to it, stops working; or works again."""
+        self.origin.log_cut_off = away
+
+
+@asynccontextmanager
+async def local_line():
+    log = ChangeLog()
+    origin = ModelOrigin(log)
+    bus = LocalBus(origin.tail, heartbeat_seconds=HEARTBEAT_SECONDS, poll_seconds=0.02, batch=7)
+    log.on_commit = bus.wake
+    yield Line(bus, log, origin)
+
+
+@pytest.fixture(params=[local_line], ids=lambda make: make.__name__)
+async def line(request):
+    async with request.param() as made:
+        yield made
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.messages: list[Event | Heartbeat | str] = []
+
+    def on_event(self, event):
+        self.messages.append(event)
+
+    def on_heartbeat(self, heartbeat):
+        self.messages.append(heartbeat)
+
+    def on_disconnected(self):
+        self.messages.append("disconnected")
+
+    @property
+    def positions(self):
+        return [each.position for each in self.messages if isinstance(each, Event)]
+
+    @property
+    def heartbeats(self):
+        return [each for each in self.messages if isinstance(each, Heartbeat)]
+
+
+async def test_a_heartbeat_comes_first_so_that_a_subscriber_knows_that_it_hears(line):
+    line.commit(3)
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        await eventually(lambda: ear.messages)
+    assert ear.messages[0] == Heartbeat(term=1, epoch="epoch-0", position=3)
+
+
+async def test_what_was_sent_before_is_not_delivered_and_what_follows_is_in_order(line):
+    line.commit(3)
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        await eventually(lambda: ear.heartbeats)
+        line.commit(40)
+        await eventually(lambda: len(ear.positions) == 40)
+    assert ear.positions == list(range(4, 44))
+
+
+async def test_a_heartbeat_follows_the_events_that_it_speaks_of(line):
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        await eventually(lambda: ear.heartbeats)
+        line.commit(30)
+        await eventually(lambda: ear.heartbeats[-1].position == 30)
+    highest = 0
+    for message in ear.messages:
+        if isinstance(message, Event):
+            highest = message.position
+        else:
+            assert message.position <= highest
+
+
+async def test_heartbeats_come_when_nothing_happens_and_at_once_when_asked_for(line):
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        await eventually(lambda: len(ear.heartbeats) >= 3, within_seconds=2)
+        count = len(ear.heartbeats)
+        line.bus.sync()
+        await eventually(lambda: len(ear.heartbeats) > count, within_seconds=HEARTBEAT_SECONDS)
+
+
+async def test_nothing_comes_while_the_relay_is_cut_off_and_nothing_is_missing_afterwards(line):
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        await eventually(lambda: ear.heartbeats)
+        line.cut(away=True)
+        await asyncio.sleep(0)
+        line.commit(5)
+        count = len(ear.messages)
+        await asyncio.sleep(5 * HEARTBEAT_SECONDS)
+        assert len(ear.messages) == count
+        line.cut(away=False)
+        await eventually(lambda: ear.heartbeats[-1].position == 5)
+    heard = set(ear.positions)
+    assert heard == {1, 2, 3, 4, 5} or "disconnected" in ear.messages
+
+
+async def test_a_subscriber_starts_while_the_relay_is_away(line):
+    line.cut(away=True)
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        assert not ear.messages
+        line.cut(away=False)
+        await eventually(lambda: ear.heartbeats)
+
+
+async def test_a_log_that_does_not_reach_back_shows_as_a_heartbeat_ahead(line):
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        await eventually(lambda: ear.heartbeats)
+        line.cut(away=True)
+        await asyncio.sleep(0.05)
+        line.commit(20)
+        line.log.assign()
+        line.log.prune(20)
+        line.cut(away=False)
+        await eventually(lambda: ear.heartbeats[-1].position == 20)
+        line.commit(1)
+        await eventually(lambda: ear.positions[-1:] == [21])
+
+
+async def test_another_epoch_is_told_as_a_disconnection_and_a_heartbeat(line):
+    line.commit(5)
+    line.log.assign()
+    backup = line.log.backup()
+    line.commit(5)
+    ear = Ear()
+    async with line.bus.subscribe(ear):
+        await eventually(lambda: ear.heartbeats)
+        line.log.restore(backup)
+        await eventually(lambda: ear.heartbeats[-1].epoch == "epoch-1")
+        line.commit(1)
+        await eventually(lambda: ear.positions)
+    assert "disconnected" in ear.messages
+    assert ear.positions == [6]
+
+
+async def test_several_subscribers_each_hear_everything_and_leaving_ends_it(line):
+    ears = [Ear(), Ear()]
+    async with line.bus.subscribe(ears[0]):
+        async with line.bus.subscribe(ears[1]):
+            await eventually(lambda: all(each.heartbeats for each in ears))
+            line.commit(2)
+            await eventually(lambda: all(each.positions == [1, 2] for each in ears))
+        line.commit(1)
+        await eventually(lambda: ears[0].positions == [1, 2, 3])
+    assert ears[1].positions == [1, 2]
+
+
+async def test_a_bug_below_the_bus_ends_whoever_subscribed():
+    async def broken(after: int, limit: int) -> Tail:
+        raise KeyError("a bug")
+
+    with pytest.raises(ExceptionGroup):
+        async with LocalBus(broken, poll_seconds=0.01).subscribe(Ear()):
+            await asyncio.sleep(5)
