@@ -109,7 +109,9 @@ async def compose_party(
         dacha = await parts.enter_async_context(
             open_dacha(settings, bus=wrap_bus(bus), origin=wrap_origin(origin), registry=registry)
         )
-        mr = await parts.enter_async_context(open_mr(settings, database, server_name=PARTY))
+        mr = await parts.enter_async_context(
+            open_mr(settings, database, server_name=PARTY, registry=registry)
+        )
         edge = await parts.enter_async_context(
             open_edge(settings, source=dacha.cache, sink=DirectSink(database), registry=registry)
         )
@@ -136,7 +138,9 @@ async def compose_party_ish(settings: PartyIshSettings) -> AsyncIterator[Process
     async with AsyncExitStack() as parts:
         database = await parts.enter_async_context(_database(settings))
         await parts.enter_async_context(_relay(settings, database, registry))
-        mr = await parts.enter_async_context(open_mr(settings, database, server_name=PARTY_ISH))
+        mr = await parts.enter_async_context(
+            open_mr(settings, database, server_name=PARTY_ISH, registry=registry)
+        )
         edge = _edge_rest(settings, database, registry)
         yield _process(
             PARTY_ISH,
@@ -157,7 +161,7 @@ async def compose_mr(settings: MrSettings) -> AsyncIterator[Process]:
     async with AsyncExitStack() as parts:
         database = await parts.enter_async_context(_database(settings))
         await parts.enter_async_context(_relay(settings, database, registry))
-        mr = await parts.enter_async_context(open_mr(settings, database, server_name=MR))
+        mr = await parts.enter_async_context(open_mr(settings, database, server_name=MR, registry=registry))
         yield _process(MR, settings, registry, Health({}), database, rest=mr_app(mr))
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry, Counter
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -73,9 +74,16 @@ class Mr:
 
 @asynccontextmanager
 async def open_mr(
-    settings: MrSettings, database: Database, *, server_name: str = SERVER_NAME
+    settings: MrSettings,
+    database: Database,
+    *,
+    server_name: str = SERVER_NAME,
+    registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[Mr]:
-    """Build the operations over an open database. `server_name` is what `/info/version` says."""
+    """Build the operations over an open database. `server_name` is what `/info/version` says.
+
+    ``registry``: where its metrics go; without one they go nowhere.
+    """
     version = installed_version("burgee")
     sessions = Sessions(
         database, idle_hours=settings.session_idle_hours, max_hours=settings.session_max_hours
@@ -108,6 +116,14 @@ async def open_mr(
         UserStateEndpoints(database),
     )
     operations = tuple(operation for subject in subjects for operation in subject.operations())
+    retries = Counter(
+        "burgee_mr_transaction_retries_total",
+        "Transactions that lost a race and were repeated, by SQLSTATE.",
+        ("sqlstate",),
+        registry=registry or CollectorRegistry(),
+    )
+    for operation in operations:
+        operation.on_retry = lambda sqlstate: retries.labels(sqlstate).inc()
     yield Mr(database, sessions, operations, settings.max_body_bytes, version)
 
 

@@ -38,6 +38,8 @@ class Operation(APIRoute):
 
     access: Access
     identities: frozenset[str]
+    on_retry: Callable[[str], None] | None = None
+    """Told the SQLSTATE each time a transaction lost a race and is repeated."""
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class Operation(APIRoute):
                     raise NotFound
             # One request object for all attempts: its body can be received only once.
             wire = WireRequest(request.scope, request.receive)
-            return await run_with_retries(lambda: handler(wire), attempts=ATTEMPTS)
+            return await run_with_retries(lambda: handler(wire), attempts=ATTEMPTS, on_retry=self.on_retry)
 
         return handle
 

@@ -33,9 +33,7 @@ async def add_person(
         wanted = select(Group).where(Group.portfolio_id == UUID(portfolio_id), Group.admin)
         group = (await session.scalars(wanted)).one() if admin else None
         if group is None:
-            group = Group(
-                organization_id=organization.id, portfolio_id=UUID(portfolio_id), name=uuid4().hex
-            )
+            group = Group(organization_id=organization.id, portfolio_id=UUID(portfolio_id), name=uuid4().hex)
             session.add(group)
             await session.flush()
         session.add(GroupMember(group_id=group.id, person_id=person.id))

@@ -74,9 +74,7 @@ async def test_only_the_update_by_key_renames(api, application):
     await api.admin.call("PUT", f"{path}/OLD", {**wanted, "key": "OTHER"}, expect=409)
     await api.admin.call("PUT", f"{path}/OLD", wanted)
     assert await api.status("GET", f"{path}/OLD") == 404
-    one = await api.admin.call(
-        "PUT", path, {**wanted, "version": 2, "name": "x"}, returnAllFeatures="false"
-    )
+    one = await api.admin.call("PUT", path, {**wanted, "version": 2, "name": "x"}, returnAllFeatures="false")
     assert [each["key"] for each in one] == ["NEW"]
 
 

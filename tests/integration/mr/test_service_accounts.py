@@ -6,9 +6,7 @@ from tests.support.admin import ALL_ROLES
 
 
 async def listed(api, application, **query):
-    return await api.admin.call(
-        "GET", f"/portfolio/{application.portfolio_id}/service-account", **query
-    )
+    return await api.admin.call("GET", f"/portfolio/{application.portfolio_id}/service-account", **query)
 
 
 async def test_an_account_has_two_keys_and_urls(api, application):
@@ -126,9 +124,7 @@ async def test_filters_are_replaced_when_given(api, application):
 
 
 async def test_an_environment_shows_its_accounts(api, application):
-    account = await api.admin.create_account(
-        application.portfolio_id, {application.environment_id: ["READ"]}
-    )
+    account = await api.admin.create_account(application.portfolio_id, {application.environment_id: ["READ"]})
     shown = await api.admin.call(
         "GET",
         f"/environment/{application.environment_id}",

@@ -50,9 +50,7 @@ async def test_set_up_without_names_or_password_is_refused(fresh):
 
 
 async def test_sign_in_ignores_the_case_of_the_address(api):
-    answer = await api.stranger().admin.call(
-        "POST", "/login", {"email": EMAIL.upper(), "password": PASSWORD}
-    )
+    answer = await api.stranger().admin.call("POST", "/login", {"email": EMAIL.upper(), "password": PASSWORD})
     assert answer["person"]["email"] == EMAIL
     assert answer["person"]["personType"] == "person"
 

@@ -47,9 +47,7 @@ async def test_portfolios_are_found_by_name_in_order(api):
 
 
 async def test_an_archived_portfolio_takes_everything_with_it_and_frees_its_name(api, application):
-    account = await api.admin.create_account(
-        application.portfolio_id, {application.environment_id: ["READ"]}
-    )
+    account = await api.admin.create_account(application.portfolio_id, {application.environment_id: ["READ"]})
     await api.admin.create_feature(application.id, "F")
     made = await api.admin.call("GET", f"/portfolio/{application.portfolio_id}")
     assert await api.admin.call("DELETE", f"/portfolio/{application.portfolio_id}") is True
