@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-LEASE_SECONDS: Final = 4.0
+LEASE_SECONDS: Final = 3.0
 POLL_SECONDS: Final = 0.2
 UPKEEP_SECONDS: Final = 60.0
 LONGEST_PAUSE_SECONDS: Final = 5.0

@@ -109,6 +109,7 @@ class Shop:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.retries = 0
+        self.prefix = "name"
         self._names = 0
 
     async def open(self) -> None:
@@ -138,7 +139,7 @@ class Shop:
 
     def name(self) -> str:
         self._names += 1
-        return f"name {self._names}"
+        return f"{self.prefix} {self._names}"
 
     # ------------------------------------------------------------------------------------- structure
 
@@ -320,7 +321,7 @@ class Shop:
             session.add(
                 ApplicationStrategy(
                     application_id=application_id,
-                    code=f"@{name[5:]}",
+                    code=f"@{secrets.token_hex(2)}",
                     name=name,
                     percentage=b % 3 * 100_000 or None,
                     attributes=json.dumps([_attribute(c)]),
