@@ -28,6 +28,8 @@ _log = structlog.get_logger(__name__)
 
 PAGE: Final = 200
 RELOADS_AT_ONCE: Final = 4
+WORTH_A_WARNING: Final = 4
+"""Failures in a row: fewer are what every start in the same process as MR looks like."""
 LOOK_SECONDS: Final = 1.0
 """Wants are looked at this often also without a wake-up: a net, as polling is under every wake-up here."""
 
@@ -72,13 +74,13 @@ class Upkeep:
                 satisfied = await self._satisfy()
             except Unavailable as error:
                 failures += 1
-                if failures == 1:
+                if failures == WORTH_A_WARNING:
                     _log.warning("dacha.log_questions_unanswered", detail=str(error))
                 await asyncio.sleep(pause(failures))
                 continue
-            if failures:
+            if failures >= WORTH_A_WARNING:
                 _log.info("dacha.log_questions_answered_again", failures=failures)
-                failures = 0
+            failures = 0
             if satisfied:
                 await _wait(self._log_woken, LOOK_SECONDS)
             else:
@@ -154,6 +156,7 @@ class Upkeep:
     def _ended(self, target: Target, flight: asyncio.Future[Loaded | Unavailable]) -> None:
         result = flight.result()
         self._reloading.discard(target)
+        self._reload_woken.set()
         if isinstance(result, Unavailable):
             # MR cannot answer: that is about MR, not about this one.
             self._failures += 1
@@ -167,7 +170,6 @@ class Upkeep:
             self._attempts[target] = (attempts, self._clock() + pause(attempts))
         else:
             self._attempts.pop(target, None)
-        self._reload_woken.set()
 
     def _still_wanted(self, target: Target) -> bool:
         if target.kind == "key":

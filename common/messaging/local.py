@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from common.messaging.bus import Subscriber
 
 _log = structlog.get_logger(__name__)
+
+WORTH_A_WARNING: Final = 4
+"""Failures in a row: fewer are what every start in the same process as the relay looks like."""
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,13 +134,13 @@ class _Subscription:
                 more = await self._step()
             except Unavailable as error:
                 self._failures += 1
-                if self._failures == 1:
+                if self._failures == WORTH_A_WARNING:
                     _log.warning("bus.log_unreadable", detail=str(error))
                 await asyncio.sleep(self._pause())
                 continue
-            if self._failures:
+            if self._failures >= WORTH_A_WARNING:
                 _log.info("bus.log_readable_again", failures=self._failures)
-                self._failures = 0
+            self._failures = 0
             if not more:
                 await self._wait()
 

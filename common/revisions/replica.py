@@ -445,9 +445,12 @@ class Replica:
             held = self.accounts[record.id] = Held(record, self._clock())
             changed = True
         else:
-            changed = held.value != record
-            self._unindex(held)
-            held.value = record
+            # A record that was loaded does not say how it came to be; that alone is no change.
+            same = held.current and held.value.revision == record.revision
+            changed = not (same and held.value.digest == record.digest)
+            if changed:
+                self._unindex(held)
+                held.value = record
         for key_hash in record.key_hashes:
             self.keys[key_hash] = held
             self._misses.drop(Target("key", key_hash))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from common.contracts.events import CounterId
     from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer
     from tests.support.change_log import ChangeLog
+
+
+Answer = TypeVar("Answer")
 
 
 class ModelOrigin:
@@ -82,7 +85,7 @@ class ModelOrigin:
         if self.cut_off:
             raise Unavailable("MR is away.")
 
-    async def _on_its_way(self, answer: Any) -> Any:
+    async def _on_its_way(self, answer: Answer) -> Answer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
