@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from common.errors import NotFound, Unauthenticated
+from common.errors import BadRequest, NotFound, Unauthenticated
 from mr.api.json_body import WireRequest, encode
 from mr.api.models import DASHED_UUID, WireModel
 from mr.db.session import run_with_retries
@@ -82,6 +82,11 @@ class Operation(APIRoute):
             for name in self.identities:
                 if not DASHED_UUID.fullmatch(request.path_params[name]):
                     raise NotFound
+            # No text that could be found holds NUL, and PostgreSQL refuses to look for one.
+            if "\x00" in request.url.path:
+                raise NotFound
+            if b"%00" in request.scope["query_string"]:
+                raise BadRequest("The query holds the character NUL.")
             # One request object for all attempts: its body can be received only once.
             wire = WireRequest(request.scope, request.receive)
             return await run_with_retries(lambda: handler(wire), attempts=ATTEMPTS, on_retry=self.on_retry)
@@ -119,7 +124,11 @@ _MEANING: Final = {
 
 def answer(content: WireModel | Sequence[WireModel] | bool, status: int = 200) -> Response:
     """Answer with a wire model, a list of them, or a bare boolean."""
-    return Response(encode(content), status, media_type="application/json")
+    return Response(encode(content), status, _PRIVATE, media_type="application/json")
+
+
+# Answers hold keys and tokens: nothing between us and the caller may keep them.
+_PRIVATE: Final = {"Cache-Control": "no-store"}
 
 
 def nothing() -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -17,11 +18,11 @@ from mr.auth.permissions import Grants, Place
 from mr.db.models.features import Feature
 from mr.db.models.portfolios import Environment
 from mr.db.projection import Touched, project
-from mr.db.session import Database, Locks
+from mr.db.session import Database, Locks, WriteSession
 from mr.environment_features.schemas import EnvironmentFeaturesResult
 from mr.environments import service as environments
 from mr.features import schemas, service
-from mr.features.saving import save_value
+from mr.features.saving import Request, Saving, require_writer
 from mr.features.showing import in_environment, show_values
 from mr.strategies.schemas import RolloutStrategyValidationResponse
 
@@ -124,18 +125,14 @@ class EnvironmentFeatureEndpoints:
             raise RepeatedKey
         async with self._database.write(Locks(environments=(environment_id,))) as session:
             grants = await load_grants(session, caller.person_id)
-            environment, place = await _readable(session, grants, environment_id)
+            environment, place = await _writable(session, grants, environment_id)
             roles = grants.writing_roles_in(place, environment_id)
             features = await service.live_features(session, [place.application_id])
             by_key = {feature.key: feature for feature in features}
-            saved = set()
-            for wanted in body:
-                feature = by_key.get(wanted.key)
-                if feature is None:
-                    raise NotFound(f"There is no feature {wanted.key!r}.")
-                if await save_value(session, feature, environment_id, wanted, roles):
-                    saved.add((environment_id, feature.id))
-            await project(session, place.application_id, Touched(saved=saved), author=caller.person_id)
+            if any(wanted.key not in by_key for wanted in body):
+                raise NotFound("A feature of the list does not exist.")
+            requests = [Request(environment_id, by_key[wanted.key], wanted) for wanted in body]
+            await _save(session, place, requests, roles, caller.person_id)
             values = await show_values(session, [environment_id], features)
         return answer(in_environment(environment, values))
 
@@ -153,12 +150,11 @@ class EnvironmentFeatureEndpoints:
         """Create or change: the contract's POST and PUT are one and the same."""
         async with self._database.write(Locks(environments=(environment_id,))) as session:
             grants = await load_grants(session, caller.person_id)
-            _, place = await _readable(session, grants, environment_id)
+            _, place = await _writable(session, grants, environment_id)
             feature = await service.get_feature(session, place.application_id, key)
             roles = grants.writing_roles_in(place, environment_id)
-            if await save_value(session, feature, environment_id, body, roles):
-                touched = Touched(saved={(environment_id, feature.id)})
-                await project(session, place.application_id, touched, author=caller.person_id)
+            request = Request(environment_id, feature, body)
+            await _save(session, place, [request], roles, caller.person_id)
             shown = await _show(session, environment_id, feature)
         return answer(shown)
 
@@ -170,9 +166,28 @@ class EnvironmentFeatureEndpoints:
 async def _readable(session: AsyncSession, grants: Grants, environment_id: UUID) -> tuple[Environment, Place]:
     """Return the environment to whoever has a role in it. Raises Forbidden, also for an unknown one."""
     found = await environments.find_environment(session, environment_id)
-    if found is None or not grants.writing_roles_in(found[1], environment_id):
+    if found is None or not grants.roles_in(found[1], environment_id):
         raise Forbidden
     return found
+
+
+async def _writable(session: AsyncSession, grants: Grants, environment_id: UUID) -> tuple[Environment, Place]:
+    """Return the environment to whoever may write some part of a value there. Raises Forbidden."""
+    found = await environments.find_environment(session, environment_id)
+    if found is None:
+        raise Forbidden
+    require_writer(grants.writing_roles_in(found[1], environment_id))
+    return found
+
+
+async def _save(
+    session: WriteSession, place: Place, requests: Sequence[Request], roles: frozenset[str], author: UUID
+) -> None:
+    saving = await Saving.load(session, place.application_id, requests)
+    for request in requests:
+        saving.save(request, roles)
+    await saving.finish()
+    await project(session, place.application_id, Touched(saved=saving.saved), author=author)
 
 
 async def _show(session: AsyncSession, environment_id: UUID, feature: Feature) -> schemas.FeatureValue:

@@ -21,7 +21,7 @@ from mr.db.session import Database, Locks
 from mr.environment_features.schemas import FeatureEnvironment
 from mr.environments import service as environments
 from mr.features import schemas, service
-from mr.features.saving import FeatureLocked, RoleMissing, require_writer, save_value
+from mr.features.saving import FeatureLocked, Request, RoleMissing, Saving
 from mr.features.showing import show_everywhere
 from mr.strategies.schemas import RolloutStrategyValidationResponse
 
@@ -232,20 +232,21 @@ class FeatureEndpoints:
             feature = await service.get_feature(session, application_id, key)
             place = place_of(application)
             known = set((await session.scalars(environments.ids_in(application_id))).all())
-            saved = set()
-            for wanted in body:
-                where = wanted.environmentId
-                if where not in known or (where, feature.id) in saved:
-                    raise UnusableValues("Each value names one environment of the application, once.")
+            requests = [
+                Request(wanted.environmentId, feature, wanted)
+                for wanted in body
+                if wanted.environmentId in known
+            ]
+            if len({each.environment_id for each in requests}) != len(body):
+                raise UnusableValues("Each value names one environment of the application, once.")
+            saving = await Saving.load(session, application_id, requests)
+            for request in requests:
                 try:
-                    roles = grants.writing_roles_in(place, where)
-                    require_writer(roles)
-                    changed = await save_value(session, feature, where, wanted, roles)
+                    saving.save(request, grants.writing_roles_in(place, request.environment_id))
                 except (RoleMissing, FeatureLocked) as error:
                     raise UnusableValues(error.title()) from error
-                if changed:
-                    saved.add((where, feature.id))
-            await project(session, application_id, Touched(saved=saved), author=caller.person_id)
+            await saving.finish()
+            await project(session, application_id, Touched(saved=saving.saved), author=caller.person_id)
             shown = await show_everywhere(session, feature, place, grants)
         return answer(shown)
 

@@ -1,12 +1,15 @@
 """Saving values: who may change which part, what a lock forbids, and what a change is based on.
 
-Works on rows of one locked application. Does not project: whoever saves several values projects once.
+Works on rows of one locked application, however many values in a constant number of queries. Does not
+project: whoever saved projects once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -40,6 +43,18 @@ class UnknownStrategy(BadRequest):
     code = "unknown-application-strategy"
 
 
+class Request(NamedTuple):
+    """One value that somebody wants to be saved."""
+
+    environment_id: UUID
+    feature: Feature
+    wanted: schemas.FeatureValue
+
+
+# What the database can hold as a version; a larger one certainly was never given out.
+_HIGHEST_VERSION: Final = 2**31 - 1
+
+
 def require_writer(roles: frozenset[str]) -> None:
     """Refuse whoever could not write anything. Raises RoleMissing."""
     if not WRITING_ROLES & roles:
@@ -56,49 +71,145 @@ async def find_value(session: WriteSession, environment_id: UUID, feature_id: UU
     return found
 
 
-async def save_value(
-    session: WriteSession,
-    feature: Feature,
-    environment_id: UUID,
-    wanted: schemas.FeatureValue,
-    roles: frozenset[str],
-) -> bool:
-    """Merge a request into the stored value and return whether anything changed.
+@dataclass
+class Saving:
+    """The values that a write is about, loaded at once; `finish` stores what `save` has changed."""
 
-    Raises RoleMissing, FeatureLocked, ConflictingUpdate, InvalidStrategies, InvalidValue.
-    """
-    require_writer(roles)
-    kind = feature_type(feature)
-    require_valid(kind, wanted.rolloutStrategies, wanted.rolloutStrategyInstances)
-    row = await find_value(session, environment_id, feature.id)
-    if row is None:
-        return await _first(session, feature, environment_id, wanted, roles)
-    current = await _current(session, row)
-    base = await _base(session, kind, row, wanted.version, current)
-    merged = merge(kind, base, _wanted(kind, wanted, base), current)
-    _require_permitted(merged, roles, locked=current.locked)
-    if merged.changed:
-        await _write(session, feature, row, merged.parts, current)
-    return merged.changed
+    session: WriteSession
+    saved: set[tuple[UUID, UUID]] = field(default_factory=set)
+    """Environment and feature of each value that really changed, for the projection."""
+
+    _rows: dict[tuple[UUID, UUID], FeatureValue] = field(default_factory=dict)
+    _uses: dict[UUID, list[StrategyUse]] = field(default_factory=dict)
+    _snapshots: dict[tuple[UUID, int], FeatureValueVersion] = field(default_factory=dict)
+    _strategies: frozenset[UUID] = frozenset()
+    _used: list[tuple[FeatureValue, tuple[StrategyUse, ...]]] = field(default_factory=list)
+
+    @classmethod
+    async def load(cls, session: WriteSession, application_id: UUID, requests: Sequence[Request]) -> Saving:
+        """Read what those requests need. The application is locked."""
+        saving = cls(session)
+        rows = await session.scalars(
+            select(FeatureValue).where(
+                FeatureValue.environment_id.in_({each.environment_id for each in requests}),
+                FeatureValue.feature_id.in_({each.feature.id for each in requests}),
+            )
+        )
+        saving._rows = {(row.environment_id, row.feature_id): row for row in rows.all()}
+        ids = {row.id for row in saving._rows.values()}
+        saving._uses = await _load_uses(session, ids)
+        versions = {min(each.wanted.version, _HIGHEST_VERSION) for each in requests}
+        snapshots = await session.scalars(
+            select(FeatureValueVersion).where(
+                FeatureValueVersion.feature_value_id.in_(ids), FeatureValueVersion.version.in_(versions)
+            )
+        )
+        saving._snapshots = {(each.feature_value_id, each.version): each for each in snapshots.all()}
+        if any(each.wanted.rolloutStrategyInstances for each in requests):
+            saving._strategies = await _load_strategy_ids(session, application_id)
+        return saving
+
+    def save(self, request: Request, roles: frozenset[str]) -> None:
+        """Merge a request into the stored value.
+
+        Raises RoleMissing, FeatureLocked, ConflictingUpdate, InvalidStrategies, InvalidValue.
+        """
+        require_writer(roles)
+        kind = feature_type(request.feature)
+        wanted = request.wanted
+        require_valid(kind, wanted.rolloutStrategies, wanted.rolloutStrategyInstances)
+        row = self._rows.get((request.environment_id, request.feature.id))
+        if row is None:
+            self._save_first(request, roles)
+            return
+        current = self._current(row)
+        base = self._base(kind, row, wanted.version, current)
+        merged = merge(kind, base, _wanted(kind, wanted, base), current)
+        _require_permitted(merged, roles, locked=current.locked)
+        if merged.changed:
+            self._write(row, merged.parts, current)
+
+    async def finish(self) -> None:
+        """Write the changed rows and their uses of application strategies."""
+        await self.session.flush()
+        changed = [row.id for row, _ in self._used]
+        await self.session.execute(delete(UseRow).where(UseRow.feature_value_id.in_(changed)))
+        for row, uses in self._used:
+            for order, use in enumerate(uses):
+                self.session.add(
+                    UseRow(
+                        feature_value_id=row.id,
+                        strategy_id=use.strategy_id,
+                        sort_order=order,
+                        value=_text(use.value),
+                        disabled=use.disabled,
+                    )
+                )
+        await self.session.flush()
+
+    def _save_first(self, request: Request, roles: frozenset[str]) -> None:
+        """Make the row. What SDKs saw until now is unlocked and without value, or locked and false."""
+        if request.wanted.version:
+            raise ConflictingUpdate("There is no value of that version.")
+        kind = feature_type(request.feature)
+        nothing = ValueParts(locked=kind == "BOOLEAN", retired=False, value=fitting_value(kind, None))
+        parts = _wanted(kind, request.wanted, nothing)
+        _require_permitted(merge(kind, nothing, parts, nothing), roles, locked=False)
+        row = FeatureValue(feature_id=request.feature.id, environment_id=request.environment_id)
+        self.session.add(row)
+        self._write(row, parts, nothing)
+
+    def _write(self, row: FeatureValue, parts: ValueParts, before: ValueParts) -> None:
+        row.locked = parts.locked
+        row.retired = parts.retired
+        row.value = _text(parts.value)
+        row.strategies = dump_strategies(parts.strategies)
+        if parts.uses != before.uses:
+            if any(use.strategy_id not in self._strategies for use in parts.uses if use not in before.uses):
+                raise UnknownStrategy
+            self._used.append((row, parts.uses))
+        self.saved.add((row.environment_id, row.feature_id))
+
+    def _current(self, row: FeatureValue) -> ValueParts:
+        return ValueParts(
+            locked=row.locked,
+            retired=row.retired,
+            value=_token(row.value),
+            strategies=load_strategies(row.strategies),
+            uses=tuple(self._uses.get(row.id, ())),
+        )
+
+    def _base(self, kind: FeatureType, row: FeatureValue, version: int, current: ValueParts) -> ValueParts:
+        snapshot = self._snapshots.get((row.id, version))
+        if snapshot is not None:
+            return _snapshot_parts(kind, snapshot)
+        if version != row.version:
+            raise ConflictingUpdate("There is no value of that version.")
+        return current
 
 
-async def _first(
-    session: WriteSession,
-    feature: Feature,
-    environment_id: UUID,
-    wanted: schemas.FeatureValue,
-    roles: frozenset[str],
-) -> bool:
-    """Make the row. What SDKs saw until now is unlocked and without value, or locked and false."""
-    if wanted.version:
-        raise ConflictingUpdate("There is no value of that version.")
-    kind = feature_type(feature)
-    nothing = ValueParts(locked=kind == "BOOLEAN", retired=False, value=fitting_value(kind, None))
-    parts = _wanted(kind, wanted, nothing)
-    _require_permitted(merge(kind, nothing, parts, nothing), roles, locked=False)
-    row = FeatureValue(feature_id=feature.id, environment_id=environment_id)
-    await _write(session, feature, row, parts, nothing)
-    return True
+async def _load_uses(session: WriteSession, row_ids: set[UUID]) -> dict[UUID, list[StrategyUse]]:
+    uses = await session.scalars(
+        select(UseRow)
+        .where(UseRow.feature_value_id.in_(row_ids))
+        .order_by(UseRow.sort_order, UseRow.strategy_id)
+    )
+    found: defaultdict[UUID, list[StrategyUse]] = defaultdict(list)
+    for use in uses.all():
+        found[use.feature_value_id].append(
+            StrategyUse(use.strategy_id, _token(use.value), disabled=use.disabled)
+        )
+    return found
+
+
+async def _load_strategy_ids(session: WriteSession, application_id: UUID) -> frozenset[UUID]:
+    found = await session.scalars(
+        select(ApplicationStrategy.id).where(
+            ApplicationStrategy.application_id == application_id,
+            ApplicationStrategy.archived_at.is_(None),
+        )
+    )
+    return frozenset(found.all())
 
 
 def _wanted(kind: FeatureType, wanted: schemas.FeatureValue, base: ValueParts) -> ValueParts:
@@ -125,31 +236,7 @@ def _require_permitted(merged: Merged, roles: frozenset[str], *, locked: bool) -
             raise FeatureLocked
 
 
-async def _current(session: WriteSession, row: FeatureValue) -> ValueParts:
-    uses = await session.scalars(
-        select(UseRow)
-        .where(UseRow.feature_value_id == row.id)
-        .order_by(UseRow.sort_order, UseRow.strategy_id)
-    )
-    return ValueParts(
-        locked=row.locked,
-        retired=row.retired,
-        value=_token(row.value),
-        strategies=load_strategies(row.strategies),
-        uses=tuple(
-            StrategyUse(use.strategy_id, _token(use.value), disabled=use.disabled) for use in uses.all()
-        ),
-    )
-
-
-async def _base(
-    session: WriteSession, kind: FeatureType, row: FeatureValue, version: int, current: ValueParts
-) -> ValueParts:
-    snapshot = await session.get(FeatureValueVersion, (row.id, version))
-    if snapshot is None:
-        if version != row.version:
-            raise ConflictingUpdate("There is no value of that version.")
-        return current
+def _snapshot_parts(kind: FeatureType, snapshot: FeatureValueVersion) -> ValueParts:
     strategies = load_strategies(snapshot.strategies)
     uses = tuple(_recorded_use(use) for use in parse(snapshot.application_strategies.encode()))
     value = _token(snapshot.value)
@@ -179,41 +266,3 @@ def _token(text: str | None) -> bytes | None:
 
 def _text(token: bytes | None) -> str | None:
     return None if token is None else token.decode()
-
-
-async def _write(
-    session: WriteSession, feature: Feature, row: FeatureValue, parts: ValueParts, before: ValueParts
-) -> None:
-    row.locked = parts.locked
-    row.retired = parts.retired
-    row.value = _text(parts.value)
-    row.strategies = dump_strategies(parts.strategies)
-    session.add(row)
-    await session.flush()
-    if parts.uses != before.uses:
-        await _write_uses(session, feature, row, parts)
-
-
-async def _write_uses(session: WriteSession, feature: Feature, row: FeatureValue, parts: ValueParts) -> None:
-    wanted = [use.strategy_id for use in parts.uses]
-    known = await session.scalars(
-        select(ApplicationStrategy.id).where(
-            ApplicationStrategy.application_id == feature.application_id,
-            ApplicationStrategy.archived_at.is_(None),
-            ApplicationStrategy.id.in_(wanted),
-        )
-    )
-    if set(known.all()) != set(wanted):
-        raise UnknownStrategy
-    await session.execute(delete(UseRow).where(UseRow.feature_value_id == row.id))
-    for order, use in enumerate(parts.uses):
-        session.add(
-            UseRow(
-                feature_value_id=row.id,
-                strategy_id=use.strategy_id,
-                sort_order=order,
-                value=_text(use.value),
-                disabled=use.disabled,
-            )
-        )
-    await session.flush()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from yarl import URL
 
 from tests.integration.mr.conftest import serving
 
@@ -43,6 +44,30 @@ async def test_a_body_over_the_limit_is_400(database_url):
         await api.admin.initialize()
         body = {"name": "n", "description": "d" * 3000}
         assert await api.status("POST", "/portfolio", body) == 400
+
+
+async def test_nul_in_paths_and_queries_finds_nothing(api, application):
+    headers = {"authorization": f"Bearer {api.admin.token}"}
+    for path, status in (
+        (f"/application/{application.id}/features/%00", 404),
+        (f"/features/{application.environment_id}/feature/a%00b", 404),
+        ("/portfolio?filter=%00", 400),
+    ):
+        url = URL(f"{api.url}/mr-api{path}", encoded=True)
+        async with api.http.get(url, headers=headers) as answer:
+            assert answer.status == status
+
+
+async def test_answers_are_not_kept_by_caches(api):
+    headers = {"authorization": f"Bearer {api.admin.token}"}
+    async with api.http.get(f"{api.url}/mr-api/portfolio", headers=headers) as answer:
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_version_beyond_any_is_just_not_there(api, application):
+    await api.admin.create_feature(application.id, "F")
+    body = {"key": "F", "locked": False, "value": True, "version": 10**25}
+    assert await api.status("PUT", f"/features/{application.environment_id}/feature/F", body) == 409
 
 
 async def test_an_odd_query_is_400(api):

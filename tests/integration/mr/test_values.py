@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from sqlalchemy import Engine, event
 
 from tests.support.admin import attribute, strategy
 
@@ -209,6 +210,36 @@ async def test_a_whole_environment_is_changed_at_once_or_not_at_all(api, where):
     found = await api.admin.call("GET", f"/features/{where}", includeFeatures="true", filter="str")
     assert [each["key"] for each in found["featureValues"]] == ["STRING"]
     assert [each["key"] for each in found["features"]] == ["STRING"]
+
+
+async def test_many_values_cost_as_many_statements_as_few(api, application):
+    where, statements = application.environment_id, []
+
+    def count(*_arguments):
+        statements.append(1)
+
+    counted = {}
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        for size in (2, 60):
+            keys = [f"F{size}_{number}" for number in range(size)]
+            for key in keys:
+                await api.admin.create_feature(application.id, key, "STRING")
+            wanted = [
+                {
+                    "key": key,
+                    "locked": False,
+                    "value": "a",
+                    "rolloutStrategies": [strategy("s", "b", percentage=1)],
+                }
+                for key in keys
+            ]
+            statements.clear()
+            await api.admin.call("PUT", f"/features/{where}", wanted)
+            counted[size] = len(statements)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert counted[60] == counted[2]
 
 
 async def test_simultaneous_changes_of_one_value_make_one_version_each_or_conflict(api, where):
