@@ -13,6 +13,8 @@ import pytest
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, hash_key
 from common.errors import Unavailable
 from edge.source import FeatureSource
+from tests.support.change_log import ChangeLog
+from tests.support.origins import ModelOrigin, running_dacha
 from tests.support.sources import (
     CLIENT_KEY,
     ENVIRONMENT,
@@ -64,7 +66,35 @@ async def memory_desk() -> AsyncIterator[Desk]:
     yield MemoryDesk()
 
 
-DESKS: list[Callable[[], AbstractAsyncContextManager[Desk]]] = [memory_desk]
+class DachaDesk:
+    """Dacha2 itself, over a model of MR's log."""
+
+    def __init__(self, origin: ModelOrigin, source: FeatureSource) -> None:
+        self.origin = origin
+        self.source = source
+
+    async def commit(self, *items: EnvironmentSnapshot | AccountRecord) -> None:
+        for item in items:
+            if isinstance(item, EnvironmentSnapshot):
+                self.origin.log.put_environment(item)
+            else:
+                self.origin.log.put_account(item)
+
+    async def remove(self, environment_id: str) -> None:
+        self.origin.log.delete_environment(environment_id)
+
+    async def cut_off(self) -> None:
+        self.origin.cut_off = self.origin.log_cut_off = True
+
+
+@asynccontextmanager
+async def dacha_desk() -> AsyncIterator[Desk]:
+    origin = ModelOrigin(ChangeLog())
+    async with running_dacha(origin) as dacha:
+        yield DachaDesk(origin, dacha.cache)
+
+
+DESKS: list[Callable[[], AbstractAsyncContextManager[Desk]]] = [memory_desk, dacha_desk]
 
 
 @pytest.fixture(params=DESKS, ids=lambda make: make.__name__)

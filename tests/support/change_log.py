@@ -142,6 +142,22 @@ class ChangeLog:
         )
         self._commit(counter, record.digest, AccountChanged(record=record), None)
 
+    def put_environment(self, snapshot: EnvironmentSnapshot) -> None:
+        """Make an environment this, at the revision that it names."""
+        self.revisions_by_counter[CounterId("environment", snapshot.id)] = snapshot.revision - 1
+        self._store_environment(snapshot, EnvironmentChanged(environment_id=snapshot.id, snapshot=snapshot))
+
+    def put_account(self, record: AccountRecord) -> None:
+        """Make an account this, at the revision that it names."""
+        counter = CounterId("account", record.id)
+        self.revisions_by_counter[counter] = record.revision - 1
+        if record.removed:
+            self.accounts.pop(record.id, None)
+        else:
+            self.accounts[record.id] = record
+        content = None if record.removed else account_content(record)
+        self._commit(counter, record.digest, AccountChanged(record=record), content)
+
     # The relay
 
     @property
