@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -231,3 +232,32 @@ async def test_a_restored_backup_is_taken_over_by_a_running_cache(sqlite_url, tm
                 for key_hash in set(hashes) - set(restored):
                     assert await dacha.cache.find_account(key_hash) is None
                 assert not dacha.metrics.mismatches
+
+
+async def test_a_database_that_goes_away_and_comes_back_is_survived(postgresql_url, postgres_server):
+    name = postgresql_url.rsplit("/", 1)[1].split("?")[0]
+    async with running(postgresql_url) as node:
+        cache = node.dacha.cache
+        shop = Shop(node.database)
+        await shop.open()
+        await shop.create_account(0, 0, 0)
+        (environment_id, *_), (key_hash, *_) = await delivered(node.database)
+        await cache.find_environment(environment_id)
+        await cache.find_account(key_hash)
+        async with await psycopg.AsyncConnection.connect(
+            postgres_server.url("postgres"), autocommit=True
+        ) as operator:
+            await operator.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+            await operator.execute(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            )
+            await eventually(lambda: cache.silent_seconds > 0, within_seconds=15)
+            assert await cache.find_environment(environment_id) is not None
+            assert await cache.find_account(key_hash) is not None
+            with pytest.raises(Unavailable):
+                await cache.find_account("0" * 64)
+            await operator.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+        await eventually(lambda: cache.silent_seconds == 0, within_seconds=30)
+        await shop.take(("create_feature", 0, 3, 0))
+        await eventually(lambda: everything_equals(node), within_seconds=10)
+        assert await cache.find_account("0" * 64) is None
