@@ -93,9 +93,8 @@ async def test_a_feature_that_changes_its_filters_appears_and_disappears(
         fleet.assert_no_errors()
 
 
-@pytest.mark.parametrize("by", ["deleting the filter", "changing the account"])
 async def test_an_account_without_its_last_filter_sees_nothing(
-    world: World, account: Account, filters: tuple[str, str], by: str
+    world: World, account: Account, filters: tuple[str, str]
 ) -> None:
     mine, _ = filters
     key = account.sdk_key(world.environment_id, client=True)
@@ -103,10 +102,7 @@ async def test_an_account_without_its_last_filter_sees_nothing(
     await world.create("unlabelled")
     async with open_fleet(world.port, [key], kinds=ALL) as fleet:
         await fleet.hold("mine", False, within_seconds=10)
-        if by == "deleting the filter":
-            await world.admin.delete_filter(world.application.portfolio_id, mine)
-        else:
-            await world.admin.change_account(account.id, filters=[])
+        await world.admin.delete_filter(world.application.portfolio_id, mine)
         await fleet.lack("mine")
         await world.admin.set(world.environment_id, "unlabelled", True)
         async with (
@@ -115,4 +111,17 @@ async def test_an_account_without_its_last_filter_sees_nothing(
         ):
             assert await answer.json() == [{"id": world.environment_id, "features": []}]
         await fleet.each(lambda sdk: sdk.eventually(lambda now: "unlabelled" not in now.features, T))
+        fleet.assert_no_errors()
+
+
+async def test_an_account_is_opened_only_by_taking_its_filters_off_on_purpose(
+    world: World, account: Account, filters: tuple[str, str]
+) -> None:
+    """The opposite of the test above: here an administrator said so about this very account."""
+    key = account.sdk_key(world.environment_id, client=True)
+    await world.create("unlabelled")
+    async with open_fleet(world.port, [key], kinds=ALL) as fleet:
+        await fleet.ready()
+        await world.admin.change_account(account.id, filters=[])
+        await fleet.hold("unlabelled", False)
         fleet.assert_no_errors()

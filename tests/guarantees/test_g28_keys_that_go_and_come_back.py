@@ -54,7 +54,8 @@ class Driver:
     async def set(self, key: str) -> None:
         feature = self.features[key]
         value = self.new_value(feature.kind)
-        locked = self.random.random() < 0.3
+        # A locked value changes only together with its lock.
+        locked = not feature.locked and self.random.random() < 0.3
         await self.world.admin.set(self.world.environment_id, key, value, locked=locked)
         feature.value, feature.locked = value, locked
 
