@@ -169,6 +169,36 @@ async def test_an_account_that_had_a_filter_stays_restricted_when_the_filter_is_
     assert (record.filters, record.restricted) == ((), True)
 
 
+@pytest.mark.parametrize("step", ["archive_environment", "archive_application"])
+async def test_what_is_archived_is_taken_from_the_accounts_that_could_see_it(shop, database, step):
+    await shop.create_account(0, 0, 1)
+    await shop.create_application(0, 0, 0)
+    environment = (await _all(database, Environment))[0]
+    replayed = Replayed()
+    await replayed.read_on(database)
+    (record,) = replayed.accounts.values()
+    assert record.roles(str(environment.id)) == ("READ",)
+    await shop.take((step, 0, 0, 0))
+    await assert_projection_true(database)
+    await replayed.read_on(database)
+    (record,) = replayed.accounts.values()
+    assert record.permissions == {}
+
+
+async def test_a_permission_given_while_its_environment_is_archived_does_not_survive(shop, database):
+    for number in range(20):
+        await shop.create_account(0, 0, 0)
+        await shop.create_environment(0, 0, 0)
+        created = len(await _all(database, ServiceAccount)) - 1
+        await asyncio.gather(
+            shop.take(("permit_account", created, 1, 1)),
+            shop.take(("create_account", 0, 1, 1)),
+            shop.take(("archive_environment", 1, 0, 0)),
+            shop.take(("reset_keys", number, 0, 0)),
+        )
+        await assert_projection_true(database)
+
+
 async def test_a_key_reset_and_a_removal_name_every_key_to_forget(shop, database):
     await shop.create_account(0, 0, 1)
     replayed = Replayed()
