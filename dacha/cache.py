@@ -45,6 +45,7 @@ class DachaCache:
         self._replica = holdings.replica
         self._loader = loader
         self._strangers = strangers
+        self._metrics = metrics
         self._lookups = metrics.lookups
         self._clock = clock
         self._degraded_at = degraded_at
@@ -75,14 +76,14 @@ class DachaCache:
         """The record held for this key, without I/O; None = not held (which says nothing)."""
         record = self._holdings.fresh_account(key_hash)
         if record is not None:
-            self._lookups["account", "hit"] += 1
+            self._metrics.account_hits += 1
         return record
 
     def peek_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
         """The snapshot held, without I/O; None = not held (which says nothing)."""
         snapshot = self._holdings.fresh_environment(environment_id)
         if snapshot is not None:
-            self._lookups["environment", "hit"] += 1
+            self._metrics.environment_hits += 1
         return snapshot
 
     async def find_account(self, key_hash: str) -> AccountRecord | None:

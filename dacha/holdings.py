@@ -84,6 +84,9 @@ class Holdings:
             # Revisions outlive their values, so that what was evicted cannot come back older.
             seen_limit=2 * (limits.environments + limits.accounts) + 10_000,
         )
+        self._keys = self.replica.keys
+        self._snapshots = self.replica.environments
+        self._silent = False
 
     # How things stand
 
@@ -94,18 +97,26 @@ class Holdings:
         seconds = self._clock() - (self._started if heard is None else heard)
         return seconds if seconds > self._limits.silent_after_seconds else 0.0
 
+    def look_at_clock(self) -> None:
+        """Notice silence: called about every second, so that a look-up need not ask the clock."""
+        self._silent = self.silent_seconds > 0
+
     def fresh_account(self, key_hash: str) -> AccountRecord | None:
         """The record held for a key, unless it is too old to be believed."""
-        held = self.replica.keys.get(key_hash)
-        if held is None or not self._fresh(held, self._limits.stale_key_seconds):
+        held = self._keys.get(key_hash)
+        if held is None:
+            return None
+        if (held.suspect or self._silent) and not self._fresh(held, self._limits.stale_key_seconds):
             return None
         held.used = True
         return held.value
 
     def fresh_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
         """The snapshot held, unless it is too old to be given out."""
-        held = self.replica.environments.get(environment_id)
-        if held is None or not self._fresh(held, self._limits.stale_seconds):
+        held = self._snapshots.get(environment_id)
+        if held is None:
+            return None
+        if (held.suspect or self._silent) and not self._fresh(held, self._limits.stale_seconds):
             return None
         held.used = True
         return held.value
@@ -197,8 +208,7 @@ class Holdings:
         if limit is None:
             return True
         known = held.since if held.suspect else max(held.since, self.replica.heard_at or 0.0)
-        # While the log is heard a few seconds always pass between heartbeats: they are not staleness.
-        return self._clock() - known <= max(limit, self._limits.silent_after_seconds)
+        return self._clock() - known <= limit
 
     def _shed(self) -> None:
         limits = self._limits

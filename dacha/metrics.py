@@ -27,12 +27,14 @@ class Gauges(Protocol):
 class DachaMetrics:
     """Numbers since the start of the process.
 
-    ``lookups`` by (kind, outcome), ``questions`` to MR by (question, outcome), ``evictions`` and
-    ``mismatches`` by kind.
+    ``lookups`` by (kind, outcome), those that hit apart; ``questions`` to MR by (question, outcome);
+    ``evictions`` and ``mismatches`` by kind.
     """
 
     def __init__(self) -> None:
         self.lookups: Counter[tuple[str, str]] = Counter()
+        self.account_hits = 0
+        self.environment_hits = 0
         self.questions: Counter[tuple[str, str]] = Counter()
         self.evictions: Counter[str] = Counter()
         self.mismatches: Counter[str] = Counter()
@@ -45,12 +47,19 @@ class DachaCollector(Collector):
         self._metrics = metrics
         self._gauges = gauges
 
+    def _lookups(self) -> dict[tuple[str, str], int]:
+        hits = {
+            ("account", "hit"): self._metrics.account_hits,
+            ("environment", "hit"): self._metrics.environment_hits,
+        }
+        return hits | self._metrics.lookups
+
     def collect(self) -> Iterable[Metric]:
         yield _counters(
             "burgee_dacha_lookups",
             "Look-ups by what was asked for and how it ended",
             ["kind", "outcome"],
-            self._metrics.lookups,
+            self._lookups(),
         )
         yield _counters(
             "burgee_dacha_questions", "Questions to MR", ["question", "outcome"], self._metrics.questions

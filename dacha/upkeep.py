@@ -128,6 +128,7 @@ class Upkeep:
         """Load suspects and awaited environments: few at once, each again until it is true."""
         while True:
             self._reload_woken.clear()
+            self._holdings.look_at_clock()
             for target in self._due():
                 self._reloading.add(target)
                 self._loader.flight(target).add_done_callback(partial(self._ended, target))

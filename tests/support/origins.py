@@ -105,11 +105,12 @@ async def running_dacha(
     origin: ModelOrigin, *, heard: bool = True, strangers_per_second: float = 500.0, **settings: Any
 ) -> AsyncIterator[Dacha]:
     """Dacha2 over a model, with heartbeats fast enough for a test; entered when it hears the log."""
-    bus = LocalBus(origin.tail, heartbeat_seconds=0.05, poll_seconds=0.01)
+    bus = LocalBus(origin.tail, heartbeat_seconds=0.15, poll_seconds=0.01)
     origin.log.on_commit = bus.wake
     async with open_dacha(
         DachaSettings(**settings), bus=bus, origin=origin, strangers_per_second=strangers_per_second
     ) as dacha:
         if heard:
-            await eventually(lambda: dacha.cache.ready and dacha.holdings.replica.live)
+            replica = dacha.holdings.replica
+            await eventually(lambda: replica.live and replica.hole is None)
         yield dacha
