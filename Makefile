@@ -143,6 +143,7 @@ lock: $(DEV) ## Write the lock files again from pyproject.toml (ARGS=--upgrade f
 .PHONY: docs
 docs: $(SELF) ## Write the generated parts of docs/ again.
 	$(BIN)/burgee check --settings-reference > docs/settings.md
+	$(BIN)/burgee check --operations-reference > docs/operations.md
 
 .PHONY: clean
 clean: ## Remove what was installed and built; data stays.

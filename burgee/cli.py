@@ -140,16 +140,21 @@ def check(
     settings_reference: Annotated[
         bool, typer.Option("--settings-reference", help="Print the reference of every setting instead.")
     ] = False,
+    operations_reference: Annotated[
+        bool, typer.Option("--operations-reference", help="Print the table of operations instead.")
+    ] = False,
 ) -> None:
     """Check the settings and the database, and print what a process would use."""
-    from burgee.reference import settings_reference as reference
-    from burgee.reference import used
+    from burgee import reference
 
     if settings_reference:
-        typer.echo(reference(), nl=False)
+        typer.echo(reference.settings_reference(), nl=False)
+        return
+    if operations_reference:
+        typer.echo(_run(reference.operations_reference()), nl=False)
         return
     settings = _settings(KINDS[process.value])
-    for name, value in used(settings):
+    for name, value in reference.used(settings):
         typer.echo(f"{name}={value}")
     if isinstance(settings, DatabaseSettings):
         from burgee.reachability import database_state
