@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _FREE_FAILURES: Final = 5
-_FIRST_PAUSE_SECONDS: Final = 2.0
+_FIRST_PAUSE_SECONDS: Final = 15.0
 _LONGEST_PAUSE_SECONDS: Final = 900.0
 _FORGOTTEN_AFTER_SECONDS: Final = 3600.0
 

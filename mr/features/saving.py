@@ -98,7 +98,7 @@ class Saving:
         saving._rows = {(row.environment_id, row.feature_id): row for row in rows.all()}
         ids = {row.id for row in saving._rows.values()}
         saving._uses = await _load_uses(session, ids)
-        versions = {min(each.wanted.version, _HIGHEST_VERSION) for each in requests}
+        versions = {each.wanted.version for each in requests if 0 < each.wanted.version <= _HIGHEST_VERSION}
         snapshots = await session.scalars(
             select(FeatureValueVersion).where(
                 FeatureValueVersion.feature_value_id.in_(ids), FeatureValueVersion.version.in_(versions)

@@ -120,9 +120,13 @@ class SignIn:
         if not credentials.password.strip():
             raise BlankPassword
         email = credentials.email.strip().lower()
+        locked = self._throttle.locked(email)
         stored = await self._stored(email)
         matched = await self._passwords.verify(credentials.password, stored)
-        if self._throttle.locked(email) or not matched:
+        if locked:
+            # Not counted: whoever knows the password must not lock themselves out for longer.
+            raise WrongCredentials
+        if not matched:
             self._throttle.failed(email)
             raise WrongCredentials
         self._throttle.succeeded(email)

@@ -8,13 +8,17 @@ from typing import Any
 
 import aiohttp
 import pytest
+from argon2 import PasswordHasher
 
 from common.serve import running
 from common.web import Surroundings
 from mr.app import mr_app, open_mr
+from mr.auth.sessions import Sessions
 from mr.db.session import Database, open_database
 from mr.settings import MrSettings
-from tests.support.admin import Admin, Application
+from mr.system.schemas import SetupSiteAdmin
+from mr.system.service import set_up
+from tests.support.admin import EMAIL, PASSWORD, Admin, Application
 from tests.support.people import add_person
 from tests.support.projection import assert_projection_true
 
@@ -62,10 +66,23 @@ async def fresh(database_url: str) -> AsyncIterator[Api]:
         await assert_projection_true(api.database)
 
 
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """The administrator's, made once: it costs as much as the rest of a short test."""
+    return PasswordHasher().hash(PASSWORD)
+
+
 @pytest.fixture
-async def api(fresh: Api) -> Api:
-    """Set up, and signed in as the first administrator."""
-    await fresh.admin.initialize()
+async def api(fresh: Api, password_hash: str) -> Api:
+    """Set up as over the API (which has tests of its own), and signed in as the first administrator."""
+    wanted = SetupSiteAdmin(
+        portfolio="First portfolio", organizationName="Burgee tests", emailAddress=EMAIL, name="Ada"
+    )
+    async with fresh.database.write() as session:
+        person = await set_up(session, wanted, password_hash=password_hash, suffix="Administrators")
+        fresh.admin.token = await Sessions(fresh.database, idle_hours=24, max_hours=168).begin(
+            session, person
+        )
     return fresh
 
 

@@ -66,8 +66,9 @@ async def test_answers_are_not_kept_by_caches(api):
 
 async def test_a_version_beyond_any_is_just_not_there(api, application):
     await api.admin.create_feature(application.id, "F")
-    body = {"key": "F", "locked": False, "value": True, "version": 10**25}
-    assert await api.status("PUT", f"/features/{application.environment_id}/feature/F", body) == 409
+    for version in (10**25, -(10**25)):
+        body = {"key": "F", "locked": False, "value": True, "version": version}
+        assert await api.status("PUT", f"/features/{application.environment_id}/feature/F", body) == 409
 
 
 async def test_an_odd_query_is_400(api):

@@ -42,10 +42,10 @@ def test_a_name_is_locked_after_some_failures_and_longer_each_time():
     assert not throttle.locked("ada")
     throttle.failed("ada")
     assert throttle.locked("ada")
-    now[0] += 3
+    now[0] += 16
     assert not throttle.locked("ada")
     throttle.failed("ada")
-    now[0] += 3
+    now[0] += 16
     assert throttle.locked("ada")
     assert not throttle.locked("bob")
     throttle.succeeded("ada")
