@@ -164,9 +164,12 @@ def test_an_unknown_epoch_is_never_believed_from_an_event_or_heartbeat(replica, 
     backup = log.backup()
     log.restore(backup)
     log.set_feature(HOME, "b")
+    position = replica.position
     hear(replica, log)
     replica.on_heartbeat(log.heartbeat())
     assert replica.wants_state
+    assert not replica.suspects
+    assert replica.position == position
     assert replica.epoch == "epoch-0"
     assert revision(replica) == 2
     replica.adopt(log.where())
@@ -299,6 +302,44 @@ def test_an_answer_older_than_what_was_seen_of_something_evicted_is_not_used(rep
     replica.evict(CounterId("environment", HOME))
     assert finish(replica, log, replica.begin(AT_HOME), old) is Loaded.AGAIN
     assert revision(replica) is None
+
+
+def test_a_record_older_than_what_was_seen_of_something_evicted_is_not_used(replica, log):
+    old = log.account_answer(CLIENT)
+    log.save_account(ACCOUNT, CLIENT, key_hash("other server"))
+    hear(replica, log)
+    replica.evict(CounterId("account", ACCOUNT))
+    assert finish(replica, log, replica.begin(Target("key", CLIENT)), old) is Loaded.AGAIN
+    assert not replica.keys
+
+
+def test_what_was_forgotten_is_not_brought_back_by_an_event_from_before(log, listener):
+    replica = Replica(listener, clock=lambda: 1.0, miss_seconds=lambda: 10.0, seen_limit=1)
+    replica.adopt(log.where())
+    names = [environment_id(str(number)) for number in range(3)]
+    log.create_environment(names[0])
+    log.delete_environment(names[0])
+    log.create_environment(names[1])
+    log.create_environment(names[2])
+    create, delete, *others = log.assign()
+    for event in (delete, *others, create):
+        replica.on_event(event)
+    assert list(replica.environments) == names[1:]
+
+
+def test_in_a_new_epoch_lower_revisions_replace_higher_ones(replica, log):
+    backup = log.backup()
+    for _ in range(3):
+        log.set_feature(HOME, "a")
+    hear(replica, log)
+    log.restore(backup)
+    # As if the lost history had been longer than what a new epoch adds.
+    lower = msgspec.structs.replace(log.environments[HOME], revision=3)
+    log.environments[HOME] = lower
+    log.revisions_by_counter[CounterId("environment", HOME)] = 3
+    replica.adopt(log.where())
+    assert load(replica, log, AT_HOME) is Loaded.FOUND
+    assert revision(replica) == 3
 
 
 def test_a_load_read_before_a_comparison_and_ended_after_it_is_not_used(replica, log):
