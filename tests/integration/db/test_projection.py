@@ -22,13 +22,13 @@ from tests.support.projection import Replayed, assert_projection_true
 numbers = st.integers(0, 30)
 steps = st.tuples(st.sampled_from(Shop.STEPS), numbers, numbers, numbers)
 histories = settings(
-    max_examples=15,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 
-@given(st.lists(steps, min_size=5, max_size=40))
+@given(st.lists(steps, min_size=5, max_size=30))
 @histories
 def test_any_history_leaves_a_true_projection_and_a_log_that_leads_to_it(
     new_database_url, open_templated, plan
