@@ -72,7 +72,7 @@ async def test_the_table_holds_back_what_a_caller_may_not_see(api, application):
     assert await foreigner.status("GET", TABLE.format(application.id)) == 404
 
 
-async def test_the_table_takes_as_many_statements_for_500_features_as_for_10(api, application):
+async def test_the_table_takes_as_many_statements_for_100_features_as_for_10(api, application):
     statements: list[str] = []
 
     def count(_connection, _cursor, statement, *_more) -> None:
