@@ -140,11 +140,13 @@ async def account_key(world: World, roles: Sequence[str], *, client: bool = True
 
 @ON_BOTH_DATABASES
 async def test_every_permission_and_every_status_of_a_test_update(
-    world: World, http: aiohttp.ClientSession
+    world: World, http: aiohttp.ClientSession, party: PartyProcess
 ) -> None:
+    # The rules are one code for both databases: PostgreSQL gets a third of the table.
+    cases = CASES if party.database_url.startswith("sqlite") else CASES[::3]
     keys: dict[tuple[str, ...], str] = {}
     wrong: list[str] = []
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(cases):
         roles = tuple(case.roles)
         if roles not in keys:
             # Either kind of key works.

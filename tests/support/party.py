@@ -10,11 +10,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from burgee.settings import PartySettings, every_name
@@ -25,7 +26,7 @@ from mr.db.session import Database
 from tests.support.admin import sign_in
 from tests.support.ports import free_port
 from tests.support.slow import SlowOrigin
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import eventually, eventually_sync
 
 ON_BOTH_DATABASES = pytest.mark.parametrize("party", ["sqlite", "postgresql"], indirect=True)
 START_SECONDS = 30.0
@@ -147,7 +148,10 @@ async def open_party_here(
     settings: Mapping[str, str] | None = None,
     wrap_bus: WrapBus = lambda bus: bus,
 ) -> AsyncIterator[PartyHere]:
-    """Compose and serve a party server on a free port, with loads that a test may hold."""
+    """Compose and serve a ready party server on a free port, with loads that a test may hold.
+
+    Ready: it has heard the change log, so nothing it loads from now on is loaded twice for safety.
+    """
     origins: list[SlowOrigin] = []
 
     def slow(origin: Origin) -> SlowOrigin:
@@ -165,4 +169,16 @@ async def open_party_here(
     loaded = load(PartySettings, chosen | dict(settings or {}), known=every_name())
     async with open_party(loaded, wrap_origin=slow, wrap_bus=wrap_bus) as party:
         (origin,) = origins
+        await _ready(party.url)
         yield PartyHere(party.url, party.database, database_url, origin)
+
+
+async def _ready(url: str) -> None:
+    async with aiohttp.ClientSession() as http:
+
+        async def answers() -> bool:
+            async with http.get(f"{url}/health/readiness") as answer:
+                return answer.status == 200
+
+        condition: Callable[[], Awaitable[bool]] = answers
+        await eventually(condition, within_seconds=START_SECONDS, what="the party server to be ready")

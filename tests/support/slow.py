@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from common.contracts.events import CounterId
 from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer, State
-from common.messaging.local import Tail
 from dacha.loader import Origin
 
 T = TypeVar("T")
@@ -45,9 +44,6 @@ class SlowOrigin:
 
     async def state(self) -> State:
         return await self._origin.state()
-
-    async def tail(self, after: int, limit: int) -> Tail:
-        return await self._origin.tail(after, limit)
 
     async def _answer(self, kind: str, load: Callable[[], Awaitable[T]]) -> T:
         gate = self._gates.get(kind)
