@@ -25,7 +25,6 @@ from tests.support.waiting import eventually_sync
 
 SETTINGS = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
     "wal_level": "logical",
