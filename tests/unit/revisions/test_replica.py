@@ -247,6 +247,38 @@ def test_a_pointer_to_an_account_ends_every_miss_of_a_key(replica, log):
     assert finish(replica, log, ticket, answer) is Loaded.AGAIN
 
 
+def test_a_miss_ends_with_the_creation_also_when_that_is_evicted_again(replica, log):
+    key, place = Target("key", key_hash("new")), Target("environment", environment_id("new"))
+    for target in (key, place):
+        assert load(replica, log, target) is Loaded.ABSENT
+    log.create_environment(place.id)
+    log.save_account(account_id("new"), key.id, key_hash("new server"))
+    hear(replica, log)
+    replica.evict(CounterId("environment", place.id))
+    replica.evict(CounterId("account", account_id("new")))
+    for target in (key, place):
+        assert not replica.missed(target)
+        assert load(replica, log, target) is Loaded.FOUND
+
+
+def test_a_creation_that_cannot_be_judged_ends_every_miss_of_a_key(log, listener):
+    replica = Replica(listener, clock=lambda: 1.0, miss_seconds=lambda: 10.0, seen_limit=1)
+    replica.adopt(log.where())
+    replica.on_heartbeat(log.heartbeat())
+    new = Target("key", key_hash("new"))
+    ticket = replica.begin(new)
+    answer = read(log, new)
+    log.save_account(account_id("new"), new.id, key_hash("new server"))
+    log.create_environment(environment_id("1"))
+    log.create_environment(environment_id("2"))
+    creation, *others = log.assign()
+    for event in (*others, creation):
+        replica.on_event(event)
+    assert not replica.missed(new)
+    assert finish(replica, log, ticket, answer) is Loaded.AGAIN
+    assert load(replica, log, new) is Loaded.FOUND
+
+
 def test_a_pointer_to_an_environment_makes_it_suspect(replica, log):
     log.set_feature(HOME, "b")
     (event,) = log.assign()
