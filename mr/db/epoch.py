@@ -27,6 +27,7 @@ from mr.db.models.delivery import (
     Delivered,
     DeliveredEnvironment,
     KeyFloor,
+    OutboxRow,
 )
 from mr.db.models.features import Feature, FeatureValue, FeatureValueVersion
 from mr.db.models.portfolios import Application
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from common.contracts.features import FeatureState
 
     Fence = Callable[[WriteSession], Awaitable[None]]
+
+SUPERSEDED: Final = "superseded-v1"
+"""Type of a logged change that a raise overtook: no process decodes it, so all take it for a pointer."""
 
 RAISED_BY: Final = 1_000
 """More than the changes that one thing gets between a backup and its restore, as far as anyone can know."""
@@ -182,7 +186,21 @@ async def _raise_application(database: Database, fence: Fence, now: str, applica
 
 
 async def _raise_revisions(session: WriteSession, kind: str, ids: Sequence[UUID]) -> None:
-    table = table_of(Counter)
+    """Raise the counters, and turn what was logged of them but has no position yet into pointers.
+
+    Such a row will get a position of the new epoch, where its states, made before the raise, must not
+    pass for current ones: whoever hears of it loads the counter instead.
+    """
+    table, log = table_of(Counter), table_of(OutboxRow)
+    await session.execute(
+        update(log)
+        .where(log.c.position.is_(None), log.c.counter_kind == kind, log.c.counter_id.in_(ids))
+        .values(
+            type=SUPERSEDED,
+            revision=log.c.revision + RAISED_BY,
+            previous=log.c.previous + RAISED_BY,
+        )
+    )
     await session.execute(
         update(table)
         .where(table.c.kind == kind, table.c.id.in_(ids))

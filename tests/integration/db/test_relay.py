@@ -378,6 +378,29 @@ async def test_a_new_epoch_raises_revisions_versions_floors_and_what_lies_under_
     assert versions == {"beta": 1000, "gamma": 1001, "alpha": 1002}
 
 
+async def test_what_the_backup_had_logged_without_a_position_is_only_a_pointer_in_the_new_epoch(
+    shop, database, origin
+):
+    async with open_relay(database, holder="one") as relay:
+        await relay.drained()
+        begun = (await origin.state()).position
+    await shop.take(("create_environment", 0, 0, 0))
+    await shop.take(("create_feature", 0, 1, 1))
+    await shop.take(("create_account", 0, 0, 1))
+    await _pretend_restore(database)
+    async with open_relay(database, holder="two") as relay:
+        await relay.drained()
+        tail = await origin.tail(begun, 100)
+        assert tail.events
+        assert [event.data for event in tail.events] == [None] * len(tail.events)
+        highest: dict[CounterId, int] = {}
+        for event in tail.events:
+            highest[event.counter] = event.revision
+        for each in await origin.revisions(list(highest)):
+            assert each.revision == highest[each.counter] > 1000
+        await assert_projection_true(database)
+
+
 async def test_raising_that_was_interrupted_goes_on_behind_the_last_application(shop, database):
     await shop.create_application(0, 0, 0)
     await shop.create_environment(1, 0, 0)
