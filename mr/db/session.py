@@ -158,7 +158,9 @@ class Database:
 
     LOCK_SECONDS: ClassVar[float] = 5.0
     STATEMENT_SECONDS: ClassVar[float] = 30.0
-    IDLE_SECONDS: ClassVar[float] = 60.0
+    IDLE_SECONDS: ClassVar[float] = 5.0
+    """A transaction awaits nothing but the database: whoever is silent for so long inside one is frozen or
+    cut off, and everybody else waits for its locks."""
 
     def __init__(self, engines: Engines, *, templates: PropertyTemplates, tombstone_seconds: int) -> None:
         self.dialect: Dialect = engines.dialect

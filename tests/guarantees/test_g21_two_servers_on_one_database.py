@@ -1,0 +1,326 @@
+"""G21: the bus is only speed. Two party servers on one PostgreSQL, which is all that joins them.
+
+Faults: edits through either; kill -9 of the one that is the relay; SIGSTOP and SIGCONT of it (G4); the
+other's link to the database cut (G3), or its answers held while a load is under way (G5) and after a
+miss (G6). Assertion: the same as with one server: SDKs of both end with the database's features within
+T, nothing acknowledged is lost, no version ever falls. (G10 has its own file, this form included.)
+"""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import psycopg
+import pytest
+
+from tests.support.admin import ALL_ROLES, Admin, open_admin, sign_in
+from tests.support.crowd import Crowd, open_crowd
+from tests.support.fleet import ALL, CUT_STREAM, JS_POLL, STREAMS, open_fleet
+from tests.support.judge import agree, delivered
+from tests.support.party import PartyProcess
+from tests.support.postgres import PostgresServer
+from tests.support.proxy import Proxy, open_proxy
+from tests.support.scribes import BuilderScribe, ValueScribe, open_office, open_poller
+from tests.support.waiting import eventually
+from tests.support.world import World, open_world
+
+pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
+
+T = 5.0
+T_RESTART = 10.0
+SEED = 20261122
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two servers; ``first`` is the relay at the start, ``link`` is the second's way to the database."""
+
+    first: PartyProcess
+    second: PartyProcess
+    link: Proxy
+    world: World
+    elsewhere: Admin
+    """The same administrator, through the second server."""
+
+    @property
+    def database_url(self) -> str:
+        return self.first.database_url
+
+
+@asynccontextmanager
+async def started(party: PartyProcess) -> AsyncIterator[PartyProcess]:
+    try:
+        party.folder.mkdir(exist_ok=True)
+        await asyncio.to_thread(party.start)
+        yield party
+    finally:
+        await asyncio.to_thread(party.stop)
+
+
+@pytest.fixture
+async def pair(postgresql_url: str, postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        link = await enter(open_proxy(postgres_server.port))
+        through = postgresql_url.replace(f":{postgres_server.port}/", f":{link.port}/")
+        first = await enter(started(PartyProcess(tmp_path / "first", database_url=postgresql_url)))
+        await eventually(lambda: leads(first), within_seconds=T_RESTART, what="the first to be the relay")
+        second = await enter(started(PartyProcess(tmp_path / "second", database_url=through)))
+        token = await asyncio.to_thread(sign_in, first.url)
+        world = await enter(open_world(first.url, first.port, token))
+        elsewhere = await enter(open_admin(second.url, token))
+        yield Pair(first, second, link, world, elsewhere)
+
+
+async def leads(party: PartyProcess) -> bool:
+    async with aiohttp.ClientSession() as http, http.get(f"{party.url}/metrics") as answer:
+        return "\nburgee_relay_leads 1.0\n" in await answer.text()
+
+
+async def poll(http: aiohttp.ClientSession, url: str, key: str) -> int:
+    async with http.get(f"{url}/features", params={"apiKey": key}) as answer:
+        return answer.status
+
+
+async def all_hold_what_is_stored(crowds: list[Crowd], pair: Pair, seconds: float) -> None:
+    expected = delivered(pair.database_url, pair.world.environment_id)
+    for crowd in crowds:
+        await eventually(
+            lambda crowd=crowd: not crowd.disagreeing(expected),
+            within_seconds=seconds,
+            what="streams to agree",
+        )
+
+
+def scribes_of(world: World) -> list[ValueScribe]:
+    return [ValueScribe(world, f"number-{each}") for each in range(3)]
+
+
+async def test_an_edit_through_one_is_heard_by_the_sdks_of_the_other(pair: Pair) -> None:
+    world, environment = pair.world, pair.world.environment_id
+    await world.create("text", "STRING")
+    async with (
+        open_fleet(pair.second.port, [world.client_key], kinds=ALL) as there,
+        open_fleet(pair.first.port, [world.client_key], kinds=STREAMS) as here,
+    ):
+        await there.ready()
+        await here.ready()
+        for number, admin in enumerate((world.admin, pair.elsewhere, world.admin, pair.elsewhere)):
+            await admin.set(environment, "text", f"edit {number}")
+            await there.hold("text", f"edit {number}", T)
+            await here.hold("text", f"edit {number}", T)
+        await pair.elsewhere.create_feature(world.application.id, "made elsewhere")
+        await world.admin.delete_feature(world.application.id, "text")
+        await agree(there, pair.database_url, environment, T)
+        await agree(here, pair.database_url, environment, T)
+        there.assert_no_errors()
+        here.assert_no_errors()
+
+
+async def test_the_death_of_the_relay_loses_nothing(pair: Pair) -> None:
+    print(f"seed {SEED}")
+    dice, world = random.Random(SEED), pair.world
+    scribes = scribes_of(world)
+    for scribe in scribes:
+        await world.create(scribe.key, "NUMBER")
+    async with (
+        open_fleet(pair.second.port, [world.client_key], kinds=ALL) as fleet,
+        open_poller(pair.second.url, world.client_key),
+        open_crowd(pair.second.port) as crowd,
+    ):
+        await fleet.ready()
+        for _ in range(10):
+            await crowd.join(world.client_key)
+        everyone = [*scribes, BuilderScribe(world, "built")]
+        async with open_office(everyone, [world.admin, pair.elsewhere], dice):
+            await asyncio.sleep(dice.uniform(0.5, 1.5))
+            await asyncio.to_thread(pair.first.kill)
+            killed = asyncio.get_running_loop().time()
+            # Half of the edits go to a dead server; the others must go on.
+            await asyncio.sleep(0.5)
+        await eventually(lambda: leads(pair.second), within_seconds=T_RESTART, what="the second to take over")
+        print(f"taken over {asyncio.get_running_loop().time() - killed:.1f} s after the kill")
+        for scribe in everyone:
+            scribe.check(delivered(pair.database_url, world.environment_id))
+        await agree(fleet, pair.database_url, world.environment_id, T)
+        await all_hold_what_is_stored([crowd], pair, T)
+        crowd.assert_unharmed()
+        # The dead one comes back as a follower, and hears everything again.
+        await asyncio.to_thread(pair.first.start)
+        async with open_fleet(pair.first.port, [world.client_key], kinds=STREAMS) as back:
+            await back.ready()
+            await pair.elsewhere.set(world.environment_id, "number-0", 1_000_000)
+            await agree(back, pair.database_url, world.environment_id, T)
+            await agree(fleet, pair.database_url, world.environment_id, T)
+            back.assert_no_errors()
+        fleet.assert_no_errors()
+
+
+async def test_a_relay_that_slept_takes_nothing_back(pair: Pair) -> None:
+    """G4: SIGSTOP the relay, edit through the other, SIGCONT."""
+    dice, world = random.Random(SEED), pair.world
+    scribes = scribes_of(world)
+    for scribe in scribes:
+        await world.create(scribe.key, "NUMBER")
+    async with (
+        open_poller(pair.first.url, world.client_key),
+        open_poller(pair.second.url, world.client_key),
+        open_crowd(pair.first.port) as slept,
+        open_crowd(pair.second.port) as awake,
+        open_fleet(pair.first.port, [world.client_key], kinds=STREAMS) as fleet,
+    ):
+        await fleet.ready()
+        for _ in range(5):
+            await slept.join(world.client_key)
+            await awake.join(world.client_key)
+        os.kill(pair.first.pid, signal.SIGSTOP)
+        try:
+            async with open_office(scribes, [pair.elsewhere], dice) as office:
+                await eventually(
+                    lambda: leads(pair.second), within_seconds=T_RESTART, what="the second to take over"
+                )
+                await asyncio.sleep(0.5)
+            stored = delivered(pair.database_url, world.environment_id)
+            office.check(stored)
+            await eventually(lambda: not awake.disagreeing(stored), within_seconds=T, what="the streams")
+        finally:
+            os.kill(pair.first.pid, signal.SIGCONT)
+        async with open_office(scribes, [world.admin, pair.elsewhere], dice) as office:
+            await asyncio.sleep(0.5)
+        office.check(delivered(pair.database_url, world.environment_id))
+        await all_hold_what_is_stored([slept, awake], pair, T_RESTART)
+        await agree(fleet, pair.database_url, world.environment_id, T)
+        assert not await leads(pair.first), "there are never two relays"
+        slept.assert_unharmed()
+        awake.assert_unharmed()
+        fleet.assert_no_errors()
+
+
+# Whoever is in the middle of a transaction on the relay's row, and waits for its own process.
+ON_THE_RELAYS_ROW = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE relation = 'relay'::regclass AND mode = 'RowExclusiveLock' AND state = 'idle in transaction'
+"""
+
+
+async def frozen_in_mid_transaction(pair: Pair) -> None:
+    """Stop the relay with its row locked: tried until it was caught at that moment."""
+    with closing(psycopg.connect(pair.database_url, autocommit=True)) as beside:
+
+        def inside() -> bool:
+            row = beside.execute(ON_THE_RELAYS_ROW).fetchone()
+            return row is not None and row[0] > 0
+
+        async def caught() -> bool:
+            if not inside():
+                return False
+            os.kill(pair.first.pid, signal.SIGSTOP)
+            await asyncio.sleep(0.05)
+            if inside():
+                return True
+            os.kill(pair.first.pid, signal.SIGCONT)
+            return False
+
+        await eventually(caught, within_seconds=20, every_seconds=0, what="the relay inside a transaction")
+
+
+async def test_a_relay_frozen_in_mid_transaction_holds_nobody_up(pair: Pair) -> None:
+    """G4 at its worst moment: the sleeper holds the lock that its successor needs."""
+    dice, world = random.Random(SEED), pair.world
+    scribes = scribes_of(world)
+    for scribe in scribes:
+        await world.create(scribe.key, "NUMBER")
+    async with open_fleet(pair.second.port, [world.client_key], kinds=STREAMS) as fleet:
+        await fleet.ready()
+        try:
+            async with open_office(scribes, [pair.elsewhere], dice):
+                await frozen_in_mid_transaction(pair)
+                await eventually(
+                    lambda: leads(pair.second), within_seconds=T_RESTART, what="the second to take over"
+                )
+            await agree(fleet, pair.database_url, world.environment_id, T)
+        finally:
+            os.kill(pair.first.pid, signal.SIGCONT)
+        await world.admin.set(world.environment_id, "number-0", 1_000_000)
+        await agree(fleet, pair.database_url, world.environment_id, T)
+        fleet.assert_no_errors()
+
+
+async def test_a_server_cut_off_from_the_database_serves_and_catches_up(pair: Pair) -> None:
+    """G3 without a bus: what is lost between the servers is the link to the log."""
+    dice, world = random.Random(SEED), pair.world
+    scribes = scribes_of(world)
+    for scribe in scribes:
+        await world.create(scribe.key, "NUMBER")
+    async with (
+        open_fleet(pair.second.port, [world.client_key], kinds=ALL) as fleet,
+        open_crowd(pair.second.port) as crowd,
+        open_poller(pair.second.url, world.client_key) as poller,
+    ):
+        await fleet.ready()
+        await crowd.join(world.client_key)
+        for silently in (False, True):
+            if silently:
+                pair.link.stall("down")
+            else:
+                await pair.link.refuse()
+                pair.link.cut()
+            polls = poller.polls
+            async with open_office(scribes, [world.admin], dice):
+                await asyncio.sleep(2.5)
+            assert poller.polls > polls + 10, "what is held is served on"
+            if silently:
+                pair.link.resume("down")
+            else:
+                await pair.link.accept()
+            await agree(fleet, pair.database_url, world.environment_id, T_RESTART)
+            await all_hold_what_is_stored([crowd], pair, T)
+        crowd.assert_unharmed()
+        fleet.assert_no_errors()
+
+
+async def test_an_edit_through_one_during_the_first_load_of_the_other_is_served(pair: Pair) -> None:
+    """G5: the answer of the load is on its way when the edit commits elsewhere."""
+    world, environment = pair.world, pair.world.environment_id
+    await world.create("text", "STRING")
+    await world.admin.set(environment, "text", "before")
+    pair.link.stall("down")
+    # The Python poller is left out: its agent answers nothing before its first poll did.
+    async with open_fleet(pair.second.port, [world.client_key], kinds=[*STREAMS, JS_POLL]) as fleet:
+        await eventually(
+            lambda: fleet.streams.asked() + fleet.polls.asked() >= 2, within_seconds=T, what="SDKs to ask"
+        )
+        await world.admin.set(environment, "text", "written meanwhile")
+        await world.admin.set(environment, "text", "written twice")
+        pair.link.resume("down")
+        await fleet.hold("text", "written twice", T)
+        await agree(fleet, pair.database_url, environment, T)
+        fleet.assert_no_errors(allow=[CUT_STREAM])
+
+
+async def test_what_one_has_refused_is_served_as_soon_as_the_other_allows_it(pair: Pair) -> None:
+    """G6: a miss that one server remembers does not outlive a creation through the other."""
+    world = pair.world
+    await world.create("flag")
+    other = await world.admin.create_environment(world.application.id)
+    key = world.account.sdk_key(other, client=True)
+    async with aiohttp.ClientSession() as http:
+
+        async def served() -> bool:
+            return await poll(http, pair.second.url, key) == 200
+
+        for _ in range(3):
+            assert await poll(http, pair.second.url, key) == 404
+        await world.admin.change_account(
+            world.account.id, environments={world.environment_id: ALL_ROLES, other: ALL_ROLES}
+        )
+        await eventually(served, within_seconds=T, what="the key to be served")
+    async with open_fleet(pair.second.port, [key], kinds=STREAMS) as fleet:
+        await fleet.ready()
+        await agree(fleet, pair.database_url, other, T)
