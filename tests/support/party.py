@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,5 +180,5 @@ async def _ready(url: str) -> None:
             async with http.get(f"{url}/health/readiness") as answer:
                 return answer.status == 200
 
-        condition: Callable[[], Awaitable[bool]] = answers
-        await eventually(condition, within_seconds=START_SECONDS, what="the party server to be ready")
+        ready: bool = await eventually(answers, within_seconds=START_SECONDS, what="readiness")
+        assert ready
