@@ -17,7 +17,7 @@ from mr.auth.sessions import Sessions
 from mr.auth.throttle import Throttle
 from mr.credentials import schemas
 from mr.db.models.people import PERSON, Person
-from mr.db.session import Database
+from mr.db.session import Database, WriteSession
 from mr.people import schemas as people
 from mr.people.editing import find_by_email, find_person, lock_person, require_manageable
 from mr.people.invitations import AlreadyRegistered, get_invited, invite
@@ -105,8 +105,7 @@ class Credentials:
         self._throttle.succeeded(str(person_id))
         hashed = await self._hashed(wanted.newPassword)
         async with self._database.write() as session:
-            await self._sessions.end_all(session, person_id, but=caller.session_id)
-            person = await lock_person(session, person_id)
+            person = await self._signed_out(session, person_id, but=caller.session_id)
             if person.password_hash != stored:
                 raise WrongPassword
             _set_password(person, hashed, temporary=person.password_requires_reset)
@@ -119,8 +118,7 @@ class Credentials:
             await self._require_resetting(session, caller, person_id)
         hashed = await self._hashed(wanted.password)
         async with self._database.write() as session:
-            await self._sessions.end_all(session, person_id)
-            person = await lock_person(session, person_id)
+            person = await self._signed_out(session, person_id)
             await self._require_resetting(session, caller, person_id)
             if wanted.reactivate:
                 person.archived_at = None
@@ -149,13 +147,19 @@ class Credentials:
                 raise Forbidden
         hashed = await self._hashed(wanted.password)
         async with self._database.write() as session:
-            await self._sessions.end_all(session, person_id)
-            person = await lock_person(session, person_id)
+            person = await self._signed_out(session, person_id)
             if not person.password_requires_reset or person.archived_at is not None:
                 raise Forbidden
             _set_password(person, hashed, temporary=False)
             token = await self._sessions.begin(session, person)
             return await tokenized(session, person, token)
+
+    async def _signed_out(self, session: WriteSession, person_id: UUID, *, but: UUID | None = None) -> Person:
+        """Lock somebody and end their sessions: before, in the order of locks, and what came until then."""
+        await self._sessions.end_all(session, person_id, but=but)
+        person = await lock_person(session, person_id)
+        await self._sessions.end_all(session, person_id, but=but)
+        return person
 
     async def _hashed(self, password: str) -> str:
         if not password.strip():

@@ -134,7 +134,8 @@ class SignIn:
         if stored is not None and self._passwords.outdated(stored):
             renewed = await self._passwords.hash(credentials.password)
         async with self._database.write() as session:
-            person = await session.scalar(_by_email(email))
+            # Locked: a password that is being changed must not open a session any more.
+            person = await session.scalar(_by_email(email).with_for_update(key_share=True))
             if person is None or person.password_hash != stored:
                 raise WrongCredentials
             if renewed is not None:

@@ -1,6 +1,7 @@
 """People and groups changed from all sides at once: no deadlock reaches a caller, no superuser is lost."""
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -102,3 +103,22 @@ async def test_an_invitation_is_used_once_however_many_try(api):
     }
     statuses = await asyncio.gather(*(api.status("POST", "/authentication", body) for _ in range(5)))
     assert sorted(statuses) == [200] + [404] * 4
+
+
+async def test_no_session_outlives_the_password_that_opened_it(api):
+    """Signing in while the password is reset: either too late, or signed out again."""
+    invited = await api.admin.call("POST", "/person", {"email": "g@x.example", "personType": "person"})
+    path = f"/authentication/{invited['personId']}/resetPassword"
+    await api.admin.call("PUT", path, {"password": "first"})
+    login = {"email": "g@x.example", "password": "first"}
+    answers = await asyncio.gather(
+        api.raw("PUT", path, {"password": "second"}), *(api.raw("POST", "/login", login) for _ in range(4))
+    )
+    assert answers[0][0] == 200
+    replace = f"/authentication/{invited['personId']}/replaceTempPassword"
+    for status, text in answers[1:]:
+        assert status in {200, 404}
+        if status == 200:
+            opened = api.stranger()
+            opened.admin.token = json.loads(text)["accessToken"]
+            assert await opened.status("PUT", replace, {"password": "mine"}) == 401
