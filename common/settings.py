@@ -184,7 +184,11 @@ class DatabaseSettings(Settings):
         "unset = the SQLite file `burgee.db` in the data folder.",
     )
     database_pool_size: int = Field(
-        10, ge=1, le=500, description="How many connections a process keeps to PostgreSQL."
+        10,
+        ge=1,
+        le=500,
+        description="How many connections a process keeps to PostgreSQL for reading, and as many and two "
+        "more for writing.",
     )
 
     def database_address(self) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BUSY_MILLISECONDS: Final = 5_000
 POOL_SECONDS: Final = 10.0
+UNLOCKED_WRITERS: Final = 2
+"""Connections for writes that wait for nobody's locks, the relay's above all."""
 CONNECT_SECONDS: Final = 5
 
 
@@ -97,10 +99,16 @@ async def open_engines(url: str, *, pool_size: int, read_only: bool) -> AsyncIte
         if parsed.drivername == "sqlite":
             yield await _sqlite(parsed, stack, pool_size=pool_size, read_only=read_only)
         else:
-            engine = _postgresql(parsed, pool_size=pool_size)
-            stack.push_async_callback(engine.dispose)
-            reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            yield Engines("postgresql", reader, reader if read_only else engine, None)
+            # Two pools: writers that wait for locks must not keep readers from their connections.
+            reading = _postgresql(parsed, pool_size=pool_size)
+            stack.push_async_callback(reading.dispose)
+            reader = reading.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            if read_only:
+                yield Engines("postgresql", reader, reader, None)
+                return
+            writer = _postgresql(parsed, pool_size=pool_size + UNLOCKED_WRITERS)
+            stack.push_async_callback(writer.dispose)
+            yield Engines("postgresql", reader, writer, None)
 
 
 def _postgresql(url: URL, *, pool_size: int) -> AsyncEngine:

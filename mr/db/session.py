@@ -156,20 +156,24 @@ def _exclusively(statement: Select[Any]) -> Select[Any]:
 class Database:
     """One database, for one event loop."""
 
-    LOCK_SECONDS: ClassVar[float] = 5.0
+    LOCK_SECONDS: ClassVar[float] = 20.0
+    """Long enough for a queue of people on one application on a slow machine, short enough to be told."""
     STATEMENT_SECONDS: ClassVar[float] = 30.0
     IDLE_SECONDS: ClassVar[float] = 5.0
     """A transaction awaits nothing but the database: whoever is silent for so long inside one is frozen or
     cut off, and everybody else waits for its locks."""
 
-    def __init__(self, engines: Engines, *, templates: PropertyTemplates, tombstone_seconds: int) -> None:
+    def __init__(
+        self, engines: Engines, *, pool_size: int, templates: PropertyTemplates, tombstone_seconds: int
+    ) -> None:
         self.dialect: Dialect = engines.dialect
         self.templates = templates
         self._engines = engines
         self._tombstone_seconds = tombstone_seconds
         self._wakes: list[Callable[[], None]] = []
-        # SQLite has one writer: waiting here is fair, waiting in the driver is polling.
-        self._turn = asyncio.Lock()
+        # Waiting here is fair and holds no connection. SQLite has one writer; on PostgreSQL those that
+        # may wait for locks leave a few connections to those that wait for nobody.
+        self._turns = asyncio.Semaphore(1 if self.dialect == "sqlite" else pool_size)
 
     @property
     def lineage(self) -> str | None:
@@ -191,7 +195,10 @@ class Database:
         the database is not there. Await nothing but the database in the block.
         """
         with _translated():
-            async with self._writing(), WriteSession(self._engines.writer, expire_on_commit=False) as session:
+            async with (
+                self._turn(locks),
+                WriteSession(self._engines.writer, expire_on_commit=False) as session,
+            ):
                 session.templates = self.templates
                 session.tombstone_seconds = self._tombstone_seconds
                 async with session.begin():
@@ -211,19 +218,19 @@ class Database:
         return lambda: self._wakes.remove(wake)
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[None]:
-        if self.dialect != "sqlite":
+    async def _turn(self, locks: Locks) -> AsyncIterator[None]:
+        if self.dialect == "postgresql" and locks is NO_LOCKS:
             yield
             return
         try:
             async with asyncio.timeout(self.LOCK_SECONDS):
-                await self._turn.acquire()
+                await self._turns.acquire()
         except TimeoutError:
-            raise Retry("SQLITE_BUSY") from None
+            raise Retry("SQLITE_BUSY" if self.dialect == "sqlite" else "55P03") from None
         try:
             yield
         finally:
-            self._turn.release()
+            self._turns.release()
 
     async def _bound(self, session: WriteSession) -> None:
         """Bound the waits of this transaction alone: a pooler may share the connection with others."""
@@ -256,7 +263,7 @@ async def open_database(
     A SQLite file has one owner: a second raises `mr.db.engines.DatabaseInUse`, unless ``read_only``.
     """
     async with open_engines(url, pool_size=pool_size, read_only=read_only) as engines:
-        yield Database(engines, templates=templates, tombstone_seconds=tombstone_seconds)
+        yield Database(engines, pool_size=pool_size, templates=templates, tombstone_seconds=tombstone_seconds)
 
 
 async def run_with_retries(
