@@ -127,13 +127,13 @@ async def test_the_whole_past_told_again_changes_nothing(
             await world.admin.set(world.environment_id, "text", f"edit {number}")
         await world.admin.delete_feature(world.application.id, "deleted")
         expected = await agree(fleet, party.database_url, world.environment_id, T)
-        await eventually(lambda: not crowd.disagreeing(expected), within_seconds=T)
+        await eventually(lambda now=expected: not crowd.disagreeing(now), within_seconds=T)
         told = listener.changes
         for _ in range(3):
             assert orderly.replay() > 5
             await barrier(world)
             expected = await agree(fleet, party.database_url, world.environment_id, T)
-            await eventually(lambda: not crowd.disagreeing(expected), within_seconds=T)
+            await eventually(lambda now=expected: not crowd.disagreeing(now), within_seconds=T)
         assert listener.changes == told + 3, "nothing was told but the three edits of the barriers"
         crowd.assert_unharmed()
         fleet.assert_no_errors()
