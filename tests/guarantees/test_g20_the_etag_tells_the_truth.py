@@ -22,7 +22,7 @@ from tests.support.world import World, open_world
 pytestmark = pytest.mark.guarantees
 
 SEED = 20261122
-EDITS = 15
+EDITS = 10
 T = 5.0
 CONTEXTS = ("", "userkey=fred", "userkey=mary", "country=turkey,userkey=fred")
 
