@@ -166,17 +166,17 @@ def _compare(
     floors = held.floors.get(environment.id, {}) | outcome.floors
     delta = sum(-row.decoded().row_digest for row in left)
     for feature_id, state in states.items():
-        floor = floors.get(state.key, held.floor_base)
+        floor = floors.get(state.key)
         pair = (environment.id, feature_id)
         row = rows.get(feature_id)
-        version = _version(state, row, wanted.values.get(pair), floor, saved=pair in touched.saved)
+        value = wanted.values.get(pair)
+        version = _version(state, row, value, floor, held.floor_base, saved=pair in touched.saved)
         settled = msgspec.structs.replace(state, version=version)
         outcome.states[feature_id] = settled
         if row is not None and row.version == version:
             continue
         delta += settled.row_digest - (row.decoded().row_digest if row else 0)
         (outcome.changed if row else outcome.added).append(settled)
-        value = wanted.values.get(pair)
         if value is not None:
             outcome.raised.append((value, version))
     delivered = {state.key for state in states.values()}
@@ -214,16 +214,26 @@ def _leave(
 
 
 def _version(
-    state: FeatureState, row: HeldRow | None, value: ValueRow | None, floor: int, *, saved: bool
+    state: FeatureState,
+    row: HeldRow | None,
+    value: ValueRow | None,
+    floor: int | None,
+    floor_base: int,
+    *,
+    saved: bool,
 ) -> int:
-    """The version to deliver: the old one, or one above everything ever delivered under the key."""
+    """The version to deliver: the old one, or one above everything ever delivered under the key.
+
+    ``floor`` None = the key was never delivered before; a floor of 0 says that it was, without a value.
+    """
     same = row is not None and not saved and row.hash == state.fingerprint.hex()
     if row is not None and same and (value is None or value.version == row.version):
         return row.version
-    base = floor if row is None else max(floor, row.version)
+    lowest = floor_base if floor is None else floor
+    base = lowest if row is None else max(lowest, row.version)
     if value is not None:
         return max(base, value.version) + 1
-    if row is None and floor == 0:
+    if row is None and floor is None and floor_base == 0:
         return 0
     return base + 1
 
