@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import structlog
 import uvicorn
@@ -24,6 +24,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
+HEAD_SECONDS = 20.0
+HEAD_BYTES = 64 * 1024
 CLOSE_SECONDS = 5
 CTRL_C_DRAIN_SECONDS = 1.0
 # In a request's scope: call it to cut the connection without waiting for what is buffered.
@@ -37,12 +39,59 @@ class CannotListen(Exception):
     """An address is taken or not ours; the message names it."""
 
 
-class AbortableHttp(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with a way to get rid of a client that takes nothing: see `ABORT`."""
+class GuardedHttp(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 for strangers: bounds on a request's head, and a way to cut a client off.
+
+    A head must be complete `head_seconds` after the connection or its first byte, and may not be longer
+    than about `head_bytes`: uvicorn bounds neither. `ABORT` in the scope gets rid of a client that takes
+    nothing. Only looks on: framing stays the parser's.
+    """
+
+    head_seconds: ClassVar[float] = HEAD_SECONDS
+    head_bytes: ClassVar[int] = HEAD_BYTES
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._head_due: asyncio.TimerHandle | None = None
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Afterwards, so that a body in the same piece as its head is not counted with it.
+        if self._head_due is not None:
+            self._head_size += len(data)
+            if self._head_size > self.head_bytes:
+                self._refuse("The request's head is too long.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
+        if self._head_due is None:
+            self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_here()
+        super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._head_size = 0
+        self._head_due = self.loop.call_later(
+            self.head_seconds, self._refuse, "The request's head did not arrive in time."
+        )
+
+    def _head_is_here(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _refuse(self, reason: str) -> None:
+        self._head_is_here()
+        if not self.transport.is_closing():
+            self.send_400_response(reason)
 
 
 @dataclass(frozen=True)
@@ -53,7 +102,7 @@ class Listener:
     app: ASGIApp
     host: str = "127.0.0.1"
     port: int = 0
-    http: type[asyncio.Protocol] = AbortableHttp
+    http: type[asyncio.Protocol] = GuardedHttp
     trusted_proxies: tuple[str, ...] = ()
 
 
@@ -106,7 +155,7 @@ async def running(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    http: type[asyncio.Protocol] = AbortableHttp,
+    http: type[asyncio.Protocol] = GuardedHttp,
 ) -> AsyncIterator[str]:
     """Serve inside this event loop for as long as the block lasts; yields the base URL."""
     listeners = [Listener("embedded", app, host, port, http)]

@@ -4,6 +4,7 @@ Everything is pure ASGI, so streams pass through untouched. Paths below `/featur
 nothing here logs, counts or repeats a raw path or query, only route templates. Knows no subject.
 """
 
+import asyncio
 import re
 import time
 import uuid
@@ -299,17 +300,21 @@ class BodyTooLarge(BadRequest):
     code = "body-too-large"
 
 
+BODY_SECONDS = 30.0
+
+
 class BodyGuard:
-    """Read a request's body within a limit and refuse harmful JSON, when somebody asks for it and not before.
+    """Read a request's body within a size and a time, and refuse harmful JSON; only when somebody asks.
 
     So whoever stands inside (routing, authentication) still decides the status first. What a reader then
     receives is the whole body in one message. Every body that our processes take is JSON, whatever its
     content type says.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_seconds: float = BODY_SECONDS) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
@@ -322,7 +327,11 @@ class BodyGuard:
             if read:
                 return await receive()
             read = True
-            body = await self._body(scope, receive)
+            try:
+                async with asyncio.timeout(self._max_seconds):
+                    body = await self._body(scope, receive)
+            except TimeoutError:
+                raise BadRequest("The body did not arrive in time.") from None
             if body is None:
                 return {"type": "http.disconnect"}
             refuse_harmful_json(body)

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from common.client import Unreachable, open_client
 from common.errors import BadRequest, FieldFault, NotFound, Unavailable
 from common.observability import process_registry
-from common.serve import CannotListen, Listener, running, serve
+from common.serve import CannotListen, GuardedHttp, Listener, running, serve
 from common.web import (
     BodyGuard,
     Health,
@@ -380,3 +380,63 @@ def _status(url: str) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
+
+
+class Impatient(GuardedHttp):
+    head_seconds = 0.3
+    head_bytes = 2_000
+
+
+async def _answer_to(url: str, *pieces: bytes) -> bytes:
+    """What comes back until the server closes; the pieces are sent as they are."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_head_that_does_not_arrive_is_not_waited_for(beginning):
+    async with running(Starlette(routes=[Route("/echo", echo)]), http=Impatient) as url:
+        answer = await _answer_to(url, beginning)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_second_head_on_the_same_connection_has_its_time_too():
+    whole = b"GET /missing HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with running(Starlette(), http=Impatient) as url:
+        answer = await _answer_to(url, whole, b"GET /mis")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert answer.count(b"HTTP/1.1 400 ") == 1
+
+
+async def test_a_head_without_end_is_refused():
+    line = b"X-Long: " + b"a" * 500 + b"\r\n"
+    async with running(Starlette(), http=Impatient) as url:
+        answer = await _answer_to(url, b"GET / HTTP/1.1\r\n", *[line] * 10)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_long_body_is_no_long_head():
+    body = b'"' + b"a" * 50_000 + b'"'
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    app = Starlette(routes=[Route("/echo", echo, methods=["POST"])])
+    async with running(app, http=Impatient) as url:
+        answer = await _answer_to(url, head + body)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(body)
+
+
+async def test_a_body_that_does_not_arrive_is_400():
+    app = Starlette(routes=[Route("/echo", echo, methods=["POST"])], exception_handlers=problem_handlers())
+    guarded = Surroundings(BodyGuard(app, max_bytes=1_000, max_seconds=0.3))
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n"
+    async with running(guarded) as url:
+        answer = await _answer_to(url, head + b'"half')
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"did not arrive in time" in answer
