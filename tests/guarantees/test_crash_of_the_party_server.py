@@ -15,7 +15,7 @@ import pytest
 from mr.db.session import open_database
 from tests.support.fleet import CUT_STREAM, STREAMS, Fleet, open_fleet
 from tests.support.judge import Delivered, agree, delivered
-from tests.support.party import PartyProcess, running_party
+from tests.support.party import QUICK_END, PartyProcess, running_party
 from tests.support.projection import assert_projection_true
 from tests.support.scribes import BuilderScribe, Office, ValueScribe, open_office, open_poller
 from tests.support.waiting import eventually
@@ -26,13 +26,13 @@ pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 T_RESTART = 10.0
 SLOWEST_SECONDS = 20.0
 SEED = 20261122
-CRASHES = 4
+CRASHES = 3
 VALUES = 4
 
 
 @pytest.fixture
 def party(database_url: str, tmp_path: Path) -> Iterator[PartyProcess]:
-    with running_party(tmp_path, database_url=database_url) as started:
+    with running_party(tmp_path, database_url=database_url, settings=QUICK_END) as started:
         yield started
 
 

@@ -7,7 +7,7 @@ Assertion: the last state of every client, JavaScript and Python SDKs among them
 import asyncio
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from tests.support.crowd import Crowd, open_crowd
 from tests.support.fleet import ALL, open_fleet
 from tests.support.judge import agree, delivered
-from tests.support.party import PartyProcess, running_party
+from tests.support.party import QUICK_END, PartyProcess, running_party
 from tests.support.waiting import eventually
 from tests.support.world import World, open_world
 
@@ -48,17 +48,15 @@ class Servers:
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Servers]:
     fixture = "sqlite_url" if request.param == "sqlite" else "postgresql_url"
     database_url = request.getfixturevalue(fixture)
+
+    def party(name: str) -> AbstractContextManager[PartyProcess]:
+        (tmp_path / name).mkdir()
+        return running_party(tmp_path / name, database_url=database_url, settings=QUICK_END)
+
     with ExitStack() as stack:
-        first = stack.enter_context(running_party(_folder(tmp_path, "one"), database_url=database_url))
-        second = first
-        if request.param == "two servers":
-            second = stack.enter_context(running_party(_folder(tmp_path, "two"), database_url=database_url))
+        first = stack.enter_context(party("one"))
+        second = stack.enter_context(party("two")) if request.param == "two servers" else first
         yield Servers(first, second)
-
-
-def _folder(parent: Path, name: str) -> Path:
-    (parent / name).mkdir()
-    return parent / name
 
 
 class Editor:

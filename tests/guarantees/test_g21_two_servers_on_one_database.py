@@ -23,7 +23,7 @@ from tests.support.admin import ALL_ROLES, Admin, open_admin, sign_in
 from tests.support.crowd import Crowd, open_crowd
 from tests.support.fleet import ALL, CUT_STREAM, JS_POLL, STREAMS, open_fleet
 from tests.support.judge import agree, delivered
-from tests.support.party import PartyProcess
+from tests.support.party import QUICK_END, PartyProcess
 from tests.support.postgres import PostgresServer
 from tests.support.proxy import Proxy, open_proxy
 from tests.support.scribes import BuilderScribe, ValueScribe, open_office, open_poller
@@ -69,13 +69,17 @@ async def pair(postgresql_url: str, postgres_server: PostgresServer, tmp_path: P
         enter = stack.enter_async_context
         link = await enter(open_proxy(postgres_server.port))
         through = postgresql_url.replace(f":{postgres_server.port}/", f":{link.port}/")
-        first = await enter(started(PartyProcess(tmp_path / "first", database_url=postgresql_url)))
+        first = await enter(started(_party(tmp_path / "first", postgresql_url)))
         await eventually(lambda: leads(first), within_seconds=T_RESTART, what="the first to be the relay")
-        second = await enter(started(PartyProcess(tmp_path / "second", database_url=through)))
+        second = await enter(started(_party(tmp_path / "second", through)))
         token = await asyncio.to_thread(sign_in, first.url)
         world = await enter(open_world(first.url, first.port, token))
         elsewhere = await enter(open_admin(second.url, token))
         yield Pair(first, second, link, world, elsewhere)
+
+
+def _party(folder: Path, database_url: str) -> PartyProcess:
+    return PartyProcess(folder, database_url=database_url, settings=QUICK_END)
 
 
 async def leads(party: PartyProcess) -> bool:

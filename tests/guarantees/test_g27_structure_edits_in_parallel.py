@@ -23,7 +23,7 @@ from tests.support.admin import ALL_ROLES, Account, Admin, attribute, strategy
 from tests.support.fleet import STREAMS, open_fleet
 from tests.support.judge import agree, delivered
 from tests.support.operations import OPERATIONS
-from tests.support.party import PartyProcess, running_party
+from tests.support.party import QUICK_END, PartyProcess, running_party
 from tests.support.projection import assert_projection_true
 from tests.support.world import World, open_world
 
@@ -51,7 +51,7 @@ EXPECTED = {row.id: row.statuses - {401, UNAVAILABLE} for row in OPERATIONS}
 
 @pytest.fixture
 def party(database_url: str, tmp_path: Path) -> Iterator[PartyProcess]:
-    with running_party(tmp_path, database_url=database_url) as started:
+    with running_party(tmp_path, database_url=database_url, settings=QUICK_END) as started:
         yield started
 
 

@@ -72,7 +72,7 @@ class DisorderlyBus:
         if len(self._held) < LONGEST_HELD and self._random.random() < 0.6:
             return
         self.let_go(subscriber)
-        if self._random.random() < 0.5:
+        if self._random.random() < 0.8:
             past = self._random.choices(self.heard, k=3)
             self.repeated += len(past)
             for each in past:

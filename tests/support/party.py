@@ -31,6 +31,8 @@ from tests.support.waiting import eventually, eventually_sync
 ON_BOTH_DATABASES = pytest.mark.parametrize("party", ["sqlite", "postgresql"], indirect=True)
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
+QUICK_END = {"BURGEE_DRAIN_SECONDS": "0.1"}
+"""Settings of a server whose end is not what a test is about."""
 
 
 class PartyProcess:
