@@ -169,6 +169,7 @@ async def test_the_same_etag_if_and_only_if_the_same_body(
     keys = ["first", "second", "third"]
     for key in keys:
         await world.create(key, "STRING")
+    await world.create("alike", "STRING")
     questions = await questions_of(world)
     truth, before = Truth(), {}
     async with AsyncExitStack() as stack:
@@ -179,6 +180,10 @@ async def test_the_same_etag_if_and_only_if_the_same_body(
             servers.append(await stack.enter_async_context(second))
         for _ in range(EDITS):
             await edit(world, dice, keys)
+            before = await look_at_all(servers, http, questions, truth, before)
+        # Bodies of one length, which differ in a letter and a digit.
+        for letter in "xyz":
+            await world.admin.set(world.environment_id, "alike", letter)
             before = await look_at_all(servers, http, questions, truth, before)
     assert len(truth.etags) > len(questions), "the edits made no difference"
 
