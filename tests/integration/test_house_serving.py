@@ -410,7 +410,7 @@ async def test_a_head_that_does_not_arrive_is_not_waited_for(beginning):
 async def test_a_second_head_on_the_same_connection_has_its_time_too():
     whole = b"GET /missing HTTP/1.1\r\nHost: x\r\n\r\n"
     async with running(Starlette(), http=Impatient) as url:
-        answer = await _answer_to(url, whole, b"GET /mis")
+        answer = await _answer_to(url, whole, b"GET /echo")
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert answer.count(b"HTTP/1.1 400 ") == 1
 
