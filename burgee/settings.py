@@ -1,13 +1,12 @@
 """Settings of the composed processes, and the list of every process that reads settings."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
 
-from common.settings import Contradiction, DatabaseSettings, Duration, Port, Settings, variable
-from dacha.settings import DachaSettings
-from edge.settings import EdgeSettings, PollSettings
+from common.settings import DatabaseSettings, Duration, Port, Settings, variable
+from dacha.settings import DachaCacheSettings, DachaSettings
+from edge.settings import EdgeSettings, PollSettings, StreamSettings
 from edge_rest.settings import EdgeRestSettings
 from mr.settings import MrSettings
 
@@ -15,20 +14,13 @@ PORT_DESCRIPTION = "The main port. 0 takes a free one and logs it."
 DRAIN_DESCRIPTION = MrSettings.model_fields["drain_seconds"].description
 
 
-class PartySettings(MrSettings, DachaSettings, EdgeSettings):
+class PartySettings(MrSettings, DachaCacheSettings, PollSettings, StreamSettings):
     """MR, Dacha2 and Edge in one process."""
 
     process: ClassVar[str] = "party"
 
     port: Port = Field(8085, description=PORT_DESCRIPTION)
     drain_seconds: Duration = Field(1, description=DRAIN_DESCRIPTION)
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        yield from super().contradictions()
-        if self.nats_urls:
-            yield Contradiction(
-                ("nats_urls",), "cannot be used by this release, which has no NATS bus yet: leave it unset"
-            )
 
 
 class PartyIshSettings(MrSettings, PollSettings):

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from burgee.seed import seed
 from burgee.settings import PartyIshSettings, PartySettings
+from common.caching.loader import Origin
 from common.contracts.lookups import SdkUpdate, SdkUpdateOutcome
 from common.messaging.bus import Bus
 from common.messaging.local import LocalBus
@@ -37,7 +38,6 @@ from common.web import (
     problem_handlers,
 )
 from dacha.app import open_dacha
-from dacha.loader import Origin
 from edge.app import Edge, open_edge
 from edge.settings import PollSettings
 from edge_rest.app import edge_rest

@@ -231,6 +231,17 @@ class BusSettings(Settings):
         pattern=r"^[A-Za-z0-9_-]{1,32}$",
         description="The word that keeps several installations on one NATS apart.",
     )
+    nats_credentials_file: Path | None = Field(None, description="A NATS credentials file (JWT and seed).")
+    nats_nkey_seed_file: Path | None = Field(None, description="A file with the seed of a NATS NKey.")
+    nats_user: str | None = Field(None, description="The user at the NATS servers.")
+    nats_password: SecretStr | None = Field(None, description="The password at the NATS servers.")
+    nats_ca_file: Path | None = Field(
+        None, description="The certificates that sign those of the NATS servers; unset = the system's."
+    )
+    nats_cert_file: Path | None = Field(
+        None, description="This process's own certificate, where the NATS servers ask for one."
+    )
+    nats_key_file: Path | None = Field(None, description="The private key of BURGEE_NATS_CERT_FILE.")
     event_key: Token | None = Field(
         None, description="Signs events and heartbeats on the bus; the same for every process of a cluster."
     )
@@ -239,6 +250,65 @@ class BusSettings(Settings):
         yield from super().contradictions()
         if self.nats_urls and self.event_key is None:
             yield Contradiction(("event_key", "nats_urls"), "is needed when BURGEE_NATS_URLS is set")
+        ways = [
+            name
+            for name in ("nats_credentials_file", "nats_nkey_seed_file", "nats_user")
+            if getattr(self, name) is not None
+        ]
+        if len(ways) > 1:
+            yield Contradiction(tuple(ways), f"cannot be used together with {variable(ways[1])}")
+        if (self.nats_user is None) != (self.nats_password is None):
+            yield Contradiction(("nats_user", "nats_password"), "needs BURGEE_NATS_PASSWORD, and the reverse")
+        if (self.nats_cert_file is None) != (self.nats_key_file is None):
+            yield Contradiction(
+                ("nats_cert_file", "nats_key_file"), "needs BURGEE_NATS_KEY_FILE, and the reverse"
+            )
+        for name in (
+            "nats_credentials_file",
+            "nats_nkey_seed_file",
+            "nats_ca_file",
+            "nats_cert_file",
+            "nats_key_file",
+        ):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                yield Contradiction((name,), f"names a file that is not there: {path}")
+
+
+class CacheSettings(Settings):
+    """How much a cache holds, and for how long what it cannot keep true; for Dacha and Edge."""
+
+    cache_environments: int = Field(
+        10_000, ge=1, description="How many environments are held; the least recently used go first."
+    )
+    cache_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="How many bytes the environments held may take, by estimate; unset = a quarter of the"
+        " memory that this container or machine has.",
+    )
+    cache_accounts: int = Field(
+        50_000, ge=1, description="How many service accounts are held; the least recently used go first."
+    )
+    cache_misses: int = Field(
+        100_000, ge=0, description="How many confirmed misses (keys that do not exist) are remembered."
+    )
+    max_stale: Duration | None = Field(
+        None,
+        description="How long values are served while cut off from MR; unset = without limit.",
+    )
+    max_stale_keys: Duration = Field(
+        86_400, description="How long SDK keys are believed while cut off from MR; afterwards 503."
+    )
+    state_dir: Path | None = Field(
+        None,
+        description="A folder in which a cache remembers what it holds, so that it can serve after a restart"
+        " while MR is away; made when absent, unset = nothing is kept.",
+    )
+    start_degraded_after: Duration = Field(
+        30,
+        description="A process that cannot reach what it needs reports ready after this time all the same.",
+    )
 
 
 class InternalCallerSettings(Settings):

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from common.settings import (
     BusSettings,
+    CacheSettings,
     Contradiction,
     Duration,
     HttpAddress,
@@ -28,9 +29,6 @@ class PollSettings(Settings):
     )
     cors_headers: Words = Field(
         (), description="Request headers that browsers may send beyond the usual ones, separated by commas."
-    )
-    cache_misses: int = Field(
-        100_000, ge=0, description="How many confirmed misses (keys that do not exist) are remembered."
     )
 
 
@@ -58,8 +56,10 @@ class StreamSettings(Settings):
             )
 
 
-class EdgeSettings(ServingSettings, BusSettings, InternalCallerSettings, PollSettings, StreamSettings):
-    """Edge, what SDKs talk to."""
+class EdgeSettings(
+    ServingSettings, CacheSettings, BusSettings, InternalCallerSettings, PollSettings, StreamSettings
+):
+    """Edge, what SDKs talk to, as a process of its own."""
 
     process: ClassVar[str] = "edge"
 
@@ -67,7 +67,13 @@ class EdgeSettings(ServingSettings, BusSettings, InternalCallerSettings, PollSet
     dacha_url: HttpAddress | None = Field(
         None, description="Dacha's look-ups over HTTP, such as `http://dacha:8902`; unset = over the bus."
     )
-    start_degraded_after: Duration = Field(
-        30,
-        description="A process that cannot reach what it needs reports ready after this time all the same.",
-    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from super().contradictions()
+        if not self.nats_urls and self.dacha_url is None:
+            yield Contradiction(
+                ("nats_urls", "dacha_url"),
+                "is needed, or BURGEE_DACHA_URL: Edge gets its features from Dacha, over one of both",
+            )
+        if self.dacha_url is not None and self.internal_token is None:
+            yield Contradiction(("internal_token", "dacha_url"), "is needed when BURGEE_DACHA_URL is set")

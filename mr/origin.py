@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from common.contracts.events import Heartbeat
-from common.contracts.lookups import AccountAnswer, Changes, EnvironmentAnswer, State
+from common.contracts.lookups import ANY, AccountAnswer, AtLeast, Changes, EnvironmentAnswer, State
 from common.errors import Unavailable
 from common.messaging.local import Tail
 from mr.db.snapshots import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from common.contracts.events import CounterId
     from common.contracts.lookups import CounterState
     from mr.db.session import Database
+    from mr.db.snapshots import Place
 
 LEASE_GRACE_MILLISECONDS: Final = 2_000
 """How long after the end of a lease the log still counts as alive: another relay may be taking over."""
@@ -39,20 +40,26 @@ class DatabaseOrigin:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def load_environment(self, environment_id: str) -> EnvironmentAnswer:
+    async def load_environment(self, environment_id: str, at_least: AtLeast = ANY) -> EnvironmentAnswer:
         async with self._database.read() as session:
             place = await load_place(session, self._database)
             identity = parse_id(environment_id)
             snapshot, revision = (None, 0) if identity is None else await load_snapshot(session, identity)
         return EnvironmentAnswer(
-            snapshot=snapshot, revision=revision, epoch=place.epoch, position=place.position
+            snapshot=snapshot,
+            revision=revision,
+            epoch=place.epoch,
+            position=place.position,
+            behind=_is_behind(place, at_least),
         )
 
-    async def load_account(self, key_hash: str) -> AccountAnswer:
+    async def load_account(self, key_hash: str, at_least: AtLeast = ANY) -> AccountAnswer:
         async with self._database.read() as session:
             place = await load_place(session, self._database)
             record = await load_account(session, key_hash)
-        return AccountAnswer(record=record, epoch=place.epoch, position=place.position)
+        return AccountAnswer(
+            record=record, epoch=place.epoch, position=place.position, behind=_is_behind(place, at_least)
+        )
 
     async def changes(self, after: int) -> Changes:
         async with self._database.read() as session:
@@ -93,3 +100,8 @@ class DatabaseOrigin:
             heartbeat=Heartbeat(term=place.term, epoch=place.epoch, position=place.position),
             complete=place.pruned <= after,
         )
+
+
+def _is_behind(place: Place, at_least: AtLeast) -> bool:
+    """True when this database (a replica of MR's) has not heard what the asker has."""
+    return place.epoch == at_least.epoch and place.position < at_least.position

@@ -81,6 +81,40 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: EventData | None
 
 
+class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as MR's log holds it and as it travels: its data still encoded, of whatever ``type``."""
+
+    id: str
+    type: str
+    counter: CounterId
+    position: int
+    term: int
+    epoch: str
+    revision: int
+    previous: int
+    digest: int
+    time: float
+    payload: bytes
+
+    def event(self) -> Event:
+        """Decode; a kind that this release does not know becomes a pointer.
+
+        Raises `msgspec.MsgspecError` when the payload is not what its type promises.
+        """
+        return Event(
+            id=self.id,
+            counter=self.counter,
+            position=self.position,
+            term=self.term,
+            epoch=self.epoch,
+            revision=self.revision,
+            previous=self.previous,
+            digest=self.digest,
+            time=self.time,
+            data=decode_data(self.type, self.payload) if self.payload else None,
+        )
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """How far the relay is: everything up to ``position`` was sent before this, on the same way."""
 

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 import msgspec
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import CounterId
+
+
+class AtLeast(NamedTuple):
+    """How new an answer has to be, as far as whoever asks knows.
+
+    What is found has to be at ``revision`` or above, what is absent must have been so at ``position`` or
+    later; both mean something only within ``epoch``. Who cannot do that says that it is `behind`.
+    """
+
+    epoch: str
+    revision: int
+    position: int
+
+
+ANY: Final = AtLeast("", 0, 0)
+"""Whoever asks knows nothing."""
 
 
 class EnvironmentAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +77,19 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     counters: tuple[tuple[CounterId, int], ...] = ()
     complete: bool = True
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of everything there is, for a cache that wants to hold all of it.
+
+    ``ids`` are environments in the order of their ids, ``hashes`` one key hash of each account in the
+    order of the accounts' ids, both behind what was asked for; ``next`` is what to ask for next, None =
+    that was all.
+    """
+
+    ids: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    next: str | None = None
 
 
 class SdkUpdate(msgspec.Struct, frozen=True, kw_only=True):

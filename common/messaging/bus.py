@@ -4,18 +4,21 @@ A bus is only speed: truth is in MR's log, and whoever listens notices by positi
 (`common.revisions`). So the promises are few, and every implementation passes one suite
 (`tests/contract/test_bus.py`). Must not know caches, databases or HTTP.
 
-The other half of a bus (the relay that sends, look-ups between processes) belongs to the bus between
-processes; inside one process events are read where the relay put them, and look-ups are calls.
+`Bus` is what a cache needs. `Publisher` (for the relay) and `Requests` (for look-ups, updates and reports)
+exist only between processes; inside one, events are read where the relay put them, and look-ups are calls.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from common.contracts.events import Event, Heartbeat
+    from common.contracts.events import Event, Heartbeat, LoggedEvent
+    from common.contracts.reports import Report
 
 
 class Subscriber(Protocol):
@@ -56,3 +59,55 @@ class Bus(Protocol):
 
     def sync(self) -> None:
         """Ask for a heartbeat as soon as can be, instead of within `heartbeat_seconds`."""
+
+
+class Publisher(Protocol):
+    """The relay's side of a bus. Nothing is kept for later: what could not be sent is sent again by its log."""
+
+    @property
+    def connected(self) -> bool:
+        """True while sending makes sense at all."""
+
+    async def publish(self, events: Sequence[LoggedEvent]) -> None:
+        """Send in this order, and return when the servers have taken all of them.
+
+        Raises `Unavailable` when that is not certain (not connected, connection lost meanwhile, no
+        confirmation in time): then any part of it may have been delivered, and all of it is sent again.
+        An event too big for the bus goes as a pointer.
+        """
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """Send a heartbeat after everything published before it, on the same way. Raises `Unavailable`."""
+
+    def on_sync(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` whenever somebody asks for a heartbeat; call the result to stop."""
+
+
+Handler = Callable[[bytes], Awaitable[bytes]]
+"""Answers a question. `Unavailable` is told to whoever asked, as what it is."""
+
+
+class Requests(Protocol):
+    """Questions and reports between processes, by word: ``dacha``, ``dacha.<instance>``, ``update``."""
+
+    @property
+    def connected(self) -> bool:
+        """True while asking makes sense at all."""
+
+    async def request(self, word: str, question: bytes, *, seconds: float) -> bytes:
+        """Ask one of those that serve the word. Raises `Unavailable`: nobody there, no answer in time, not
+        connected (at once, nothing is kept), or the other side's own word.
+        """
+
+    def serve(self, word: str, handler: Handler, *, at_once: int = 64) -> AbstractAsyncContextManager[None]:
+        """Answer questions until left; one of all those that serve a word gets each question.
+
+        ``at_once`` bounds the questions in work; more wait at the bus, within its bounds. Leaving waits for
+        those in work.
+        """
+
+    async def report(self, report: Report) -> None:
+        """Tell all who listen; lost without a sign when the bus is down."""
+
+    def on_report(self, told: Callable[[Report], None]) -> AbstractAsyncContextManager[None]:
+        """Call ``told`` with every report (one's own included) until left."""

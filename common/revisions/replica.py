@@ -21,6 +21,7 @@ import msgspec
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import AccountChanged, CounterId, EnvironmentChanged, Event, Heartbeat
+from common.contracts.lookups import AtLeast
 from common.revisions.environments import Verdict, advance, fresh_digest, proves
 from common.revisions.memory import Misses, Seen
 from common.revisions.positions import Positions
@@ -142,6 +143,18 @@ class Replica:
     def at_least(self, counter: CounterId) -> int:
         """The highest revision seen, which a load has to reach."""
         return self._seen.revision(counter)
+
+    def floor(self, target: Target) -> AtLeast:
+        """How new an answer about this has to be to be of use."""
+        counter = self._counter(target)
+        revision = 0 if counter is None else self._seen.revision(counter)
+        return AtLeast(self.epoch, revision, max(self._positions.last, self._seen.blind_until))
+
+    def _counter(self, target: Target) -> CounterId | None:
+        if target.kind != "key":
+            return CounterId(target.kind, target.id)
+        held = self.keys.get(target.id)
+        return None if held is None else CounterId("account", held.value.id)
 
     def hashes(self, account_id: str) -> tuple[str, ...]:
         """The key hashes under which a held account can be loaded again."""
@@ -267,7 +280,9 @@ class Replica:
             msg = f"{target.kind} {target.id} is already being loaded"
             raise ValueError(msg)
         held = None if target.kind == "key" else self._find(CounterId(target.kind, target.id))
-        ticket = Ticket(target, self._fence, -1 if held is None else held.value.revision)
+        ticket = Ticket(
+            target, self._fence, self._positions.last, -1 if held is None else held.value.revision
+        )
         self._tickets[target] = ticket
         return ticket
 
@@ -303,6 +318,9 @@ class Replica:
             return Loaded.AGAIN
         record = answer.record
         if record is None or record.removed:
+            if answer.position < ticket.position:
+                # Somebody in between who is behind us: it may have come to be since.
+                return self._again(held)
             return self._account_absent(ticket, held)
         counter = CounterId("account", record.id)
         own = self.accounts.get(record.id)
@@ -392,6 +410,8 @@ class Replica:
             self._listener.environment_changed(snapshot.id, snapshot)
 
     def _environment_absent(self, ticket: Ticket, counter: CounterId, answer: EnvironmentAnswer) -> Loaded:
+        if answer.position < ticket.position:
+            return Loaded.AGAIN
         if answer.revision > 0:
             self._seen.note(counter, answer.revision, answer.position, gone=True)
             self._end_environment(counter)

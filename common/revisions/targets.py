@@ -31,11 +31,12 @@ class Loaded(enum.Enum):
 class Ticket:
     """A load under way: what was known when it began, and the events that arrived since."""
 
-    __slots__ = ("bytes", "fence", "pending", "revision", "target")
+    __slots__ = ("bytes", "fence", "pending", "position", "revision", "target")
 
-    def __init__(self, target: Target, fence: int, revision: int) -> None:
+    def __init__(self, target: Target, fence: int, position: int, revision: int) -> None:
         self.target = target
         self.fence = fence
+        self.position = position
         self.revision = revision
         self.pending: list[Event] = []
         self.bytes = 0

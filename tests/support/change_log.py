@@ -1,7 +1,7 @@
 """A model of MR's log: small, in memory, and right by being simple.
 
 It keeps what each counter held at each revision, so a test can say what any copy should be. It answers
-every question of `dacha.loader.Origin` and is a tail for `LocalBus`, so caches run on it unchanged.
+every question of `common.caching.loader.Origin` and is a tail for `LocalBus`, so caches run on it unchanged.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class ChangeLog:
             self.accounts[identity] = msgspec.structs.replace(record, revision=revision)
             self.contents[self.epoch, counter, revision] = account_content(record)
 
-    # Answers (dacha.loader.Origin, without waiting)
+    # Answers (common.caching.loader.Origin, without waiting)
 
     def environment_answer(self, environment: str) -> EnvironmentAnswer:
         return EnvironmentAnswer(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from common.contracts.lookups import State
+from common.contracts.lookups import ANY, AtLeast, State
 from common.errors import Unavailable
 from common.messaging.local import LocalBus, Tail
 from dacha.app import Dacha, open_dacha
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 
 class ModelOrigin:
-    """Satisfies `dacha.loader.Origin`, and has a `tail` for `LocalBus`."""
+    """Satisfies `common.caching.loader.Origin`, and has a `tail` for `LocalBus`."""
 
     def __init__(self, log: ChangeLog) -> None:
         self.log = log
@@ -52,11 +52,11 @@ class ModelOrigin:
             event.set()
         self.held.clear()
 
-    async def load_environment(self, environment_id: str) -> EnvironmentAnswer:
+    async def load_environment(self, environment_id: str, _at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
         self._ask("environment")
         return await self._on_its_way(self.log.environment_answer(environment_id))
 
-    async def load_account(self, key_hash: str) -> AccountAnswer:
+    async def load_account(self, key_hash: str, _at_least: AtLeast = ANY, /) -> AccountAnswer:
         self._ask("account")
         return await self._on_its_way(self.log.account_answer(key_hash))
 

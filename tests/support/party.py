@@ -20,8 +20,8 @@ import pytest
 
 from burgee.settings import PartySettings, every_name
 from burgee.topologies import WrapBus, open_party
+from common.caching.loader import Origin
 from common.settings import load
-from dacha.loader import Origin
 from mr.db.session import Database
 from tests.support.admin import sign_in
 from tests.support.ports import free_port

@@ -8,9 +8,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from common.caching.loader import Origin
 from common.contracts.events import CounterId
-from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer, State
-from dacha.loader import Origin
+from common.contracts.lookups import (
+    ANY,
+    AccountAnswer,
+    AtLeast,
+    Changes,
+    CounterState,
+    EnvironmentAnswer,
+    State,
+)
 
 T = TypeVar("T")
 
@@ -30,11 +38,13 @@ class SlowOrigin:
     def release(self, kind: str) -> None:
         self._gates.pop(kind).set()
 
-    async def load_environment(self, environment_id: str) -> EnvironmentAnswer:
-        return await self._answer("environment", lambda: self._origin.load_environment(environment_id))
+    async def load_environment(self, environment_id: str, at_least: AtLeast = ANY) -> EnvironmentAnswer:
+        return await self._answer(
+            "environment", lambda: self._origin.load_environment(environment_id, at_least)
+        )
 
-    async def load_account(self, key_hash: str) -> AccountAnswer:
-        return await self._answer("account", lambda: self._origin.load_account(key_hash))
+    async def load_account(self, key_hash: str, at_least: AtLeast = ANY) -> AccountAnswer:
+        return await self._answer("account", lambda: self._origin.load_account(key_hash, at_least))
 
     async def changes(self, after: int) -> Changes:
         return await self._origin.changes(after)

@@ -6,6 +6,9 @@ from dacha.settings import DachaSettings
 from edge.settings import EdgeSettings
 from mr.settings import MrSettings
 
+NEAR_MR = {"BURGEE_MR_URL": "http://mr:8086", "BURGEE_INTERNAL_TOKEN": "t" * 20}
+ON_A_BUS = {"BURGEE_NATS_URLS": "nats://a:4222", "BURGEE_EVENT_KEY": "k" * 20}
+
 
 def faults_of(kind: type[Settings], environment: dict[str, str]) -> dict[str, str]:
     with pytest.raises(SettingsInvalid) as caught:
@@ -22,8 +25,8 @@ def test_everything_has_a_default():
 
 def test_the_ports_follow_featurehub():
     assert load(MrSettings, {}).port == 8085
-    assert load(DachaSettings, {}).port == 8902
-    assert load(EdgeSettings, {}).port == 8553
+    assert load(DachaSettings, NEAR_MR).port == 8902
+    assert load(EdgeSettings, ON_A_BUS).port == 8553
 
 
 def test_all_faults_are_reported_at_once_each_by_its_name():
@@ -57,7 +60,7 @@ def test_an_unknown_name_is_a_fault_with_a_suggestion():
 
 
 def test_a_name_of_another_process_is_no_fault():
-    load(DachaSettings, {"BURGEE_STREAM_SECONDS": "60"}, known=every_name())
+    load(DachaSettings, NEAR_MR | {"BURGEE_STREAM_SECONDS": "60"}, known=every_name())
 
 
 def test_an_empty_value_counts_as_unset():
@@ -72,11 +75,17 @@ def test_an_empty_value_counts_as_unset():
         ("BURGEE_EDGE_TOKENS", "hunter2"),
         ("BURGEE_EVENT_KEY", "hunter2"),
         ("BURGEE_NATS_URLS", "nats://bus:hunter2@a:4222,http://bus:hunter2@b"),
-        ("BURGEE_MR_URL", "ftp://root:hunter2@mr"),
+        ("BURGEE_NATS_PASSWORD", "hunter2"),
     ],
 )
 def test_a_fault_never_shows_a_secret(name: str, value: str):
-    assert "hunter2" not in faults_of(PartySettings, {name: value})[name]
+    assert not any("hunter2" in told for told in faults_of(PartySettings, {name: value}).values())
+
+
+def test_a_fault_in_the_address_of_mr_shows_no_secret():
+    assert (
+        "hunter2" not in faults_of(EdgeSettings, {"BURGEE_MR_URL": "ftp://root:hunter2@mr"})["BURGEE_MR_URL"]
+    )
 
 
 def test_the_names_that_kubernetes_injects_are_ignored():
@@ -121,15 +130,38 @@ def test_lists_are_split_at_commas():
         ({"BURGEE_MONITOR_PORT": "8085"}, "BURGEE_MONITOR_PORT"),
         ({"BURGEE_INTERNAL_PORT": "8085", "BURGEE_EDGE_TOKENS": "a" * 20}, "BURGEE_INTERNAL_PORT"),
         ({"BURGEE_INTERNAL_PORT": "8086"}, "BURGEE_INTERNAL_PORT"),
-        ({"BURGEE_MR_URL": "http://mr:8086"}, "BURGEE_INTERNAL_TOKEN"),
         ({"BURGEE_NATS_URLS": "nats://a:4222"}, "BURGEE_EVENT_KEY"),
-        ({"BURGEE_NATS_URLS": "nats://a:4222", "BURGEE_EVENT_KEY": "k" * 20}, "BURGEE_NATS_URLS"),
+        ({"BURGEE_NATS_USER": "burgee"}, "BURGEE_NATS_USER"),
+        ({"BURGEE_NATS_CERT_FILE": "/absent"}, "BURGEE_NATS_CERT_FILE"),
+        (
+            {
+                "BURGEE_NATS_USER": "burgee",
+                "BURGEE_NATS_PASSWORD": "secret",
+                "BURGEE_NATS_NKEY_SEED_FILE": "/absent",
+            },
+            "BURGEE_NATS_NKEY_SEED_FILE",
+        ),
         ({"BURGEE_HEARTBEAT_SECONDS": "20"}, "BURGEE_HEARTBEAT_SECONDS"),
         ({"BURGEE_FEATURE_PROPERTIES": "team"}, "BURGEE_FEATURE_PROPERTIES"),
     ],
 )
 def test_settings_that_contradict_each_other_are_faults(environment: dict[str, str], name: str):
     assert name in faults_of(PartySettings, environment)
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment", "name"),
+    [
+        (DachaSettings, {}, "BURGEE_MR_URL"),
+        (DachaSettings, {"BURGEE_MR_URL": "http://mr:8086"}, "BURGEE_INTERNAL_TOKEN"),
+        (EdgeSettings, {}, "BURGEE_NATS_URLS"),
+        (EdgeSettings, {"BURGEE_DACHA_URL": "http://dacha:8902"}, "BURGEE_INTERNAL_TOKEN"),
+    ],
+)
+def test_processes_of_their_own_say_what_they_need(
+    kind: type[Settings], environment: dict[str, str], name: str
+):
+    assert name in faults_of(kind, environment)
 
 
 def test_settings_cannot_be_changed_after_they_were_read():

@@ -386,7 +386,7 @@ async def test_bytes_are_bounded_too(log, origin):
         for name in names:
             await dacha.cache.find_environment(name)
         assert 1 < len(dacha.holdings.replica.environments) < 4
-        text, size = dacha.holdings.gauges()["burgee_dacha_bytes"]
+        text, size = dacha.holdings.gauges()["bytes"]
         assert text
         assert 30_000 < size <= 100_000
 

@@ -1,7 +1,7 @@
 """Parts of loading that are easier to see alone."""
 
-from dacha.capacity import memory_bytes
-from dacha.loader import TokenBucket, pause
+from common.caching.capacity import memory_bytes
+from common.caching.loader import TokenBucket, pause
 
 
 def test_a_bucket_gives_a_burst_and_then_a_rate():

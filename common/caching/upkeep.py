@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from common.caching.loader import pause
 from common.contracts.events import CounterId
 from common.errors import Unavailable
 from common.revisions.targets import Loaded, Target
-from dacha.loader import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dacha.holdings import Holdings
-    from dacha.loader import Loader
+    from common.caching.holdings import Holdings
+    from common.caching.loader import Loader
 
 _log = structlog.get_logger(__name__)
 
@@ -75,11 +75,11 @@ class Upkeep:
             except Unavailable as error:
                 failures += 1
                 if failures == WORTH_A_WARNING:
-                    _log.warning("dacha.log_questions_unanswered", detail=str(error))
+                    _log.warning("cache.log_questions_unanswered", detail=str(error))
                 await asyncio.sleep(pause(failures))
                 continue
             if failures >= WORTH_A_WARNING:
-                _log.info("dacha.log_questions_answered_again", failures=failures)
+                _log.info("cache.log_questions_answered_again", failures=failures)
             failures = 0
             if satisfied:
                 await _wait(self._log_woken, LOOK_SECONDS)
@@ -197,7 +197,7 @@ class Upkeep:
             try:
                 await self.audit_once()
             except Unavailable as error:
-                _log.warning("dacha.audit_unanswered", detail=str(error))
+                _log.warning("cache.audit_unanswered", detail=str(error))
 
     async def audit_once(self) -> None:
         """Compare everything held once. Raises `Unavailable`."""

@@ -10,31 +10,31 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from common.contracts.lookups import AccountAnswer
+from common.contracts.lookups import ANY, AccountAnswer, AtLeast
 from common.errors import Unavailable
 from common.revisions.targets import Loaded, Target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from common.caching.metrics import CacheMetrics
     from common.contracts.events import CounterId
     from common.contracts.lookups import Changes, CounterState, EnvironmentAnswer, State
     from common.revisions.replica import Replica
-    from dacha.metrics import DachaMetrics
 
 T = TypeVar("T")
 
 
 class Origin(Protocol):
-    """Whoever owns the data. Each answer is one snapshot of it, and says how far that reaches.
+    """Whoever owns the data, or stands nearer to it. Each answer is one snapshot, and says how far it reaches.
 
     Every method raises `Unavailable` when it cannot know now; an answer of *none* is certain.
     """
 
-    async def load_environment(self, environment_id: str) -> EnvironmentAnswer:
-        """The environment as it is now."""
+    async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
+        """The environment as it is now; ``at_least`` tells what an answer is worth nothing below."""
 
-    async def load_account(self, key_hash: str) -> AccountAnswer:
+    async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
         """The service account that has a key with this hash now."""
 
     async def changes(self, after: int) -> Changes:
@@ -85,7 +85,7 @@ class Loader:
         origin: Origin,
         replica: Replica,
         tasks: asyncio.TaskGroup,
-        metrics: DachaMetrics,
+        metrics: CacheMetrics,
         *,
         seconds: float = 5.0,
         at_once: int = 16,
@@ -184,15 +184,16 @@ class Loader:
         return Loaded.AGAIN
 
     async def _attempt(self, target: Target) -> Loaded:
+        floor = self._replica.floor(target)
         ticket = self._replica.begin(target)
         try:
             if target.kind == "environment":
-                answer = await self.ask("environment", self.origin.load_environment(target.id))
+                answer = await self.ask("environment", self.origin.load_environment(target.id, floor))
                 return self._replica.finish_environment(ticket, answer)
             hashes = (target.id,) if target.kind == "key" else self._replica.hashes(target.id)
             found: AccountAnswer | None = None
             for key_hash in hashes:
-                found = await self.ask("account", self.origin.load_account(key_hash))
+                found = await self.ask("account", self.origin.load_account(key_hash, floor))
                 if found.record is not None:
                     break
             # Without a hash it was evicted or removed meanwhile: there is nothing left to make true.

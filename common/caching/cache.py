@@ -1,4 +1,4 @@
-"""Dacha2 as its readers see it: found, certainly absent, or unknown, and nothing in between.
+"""A cache as its readers see it: found, certainly absent, or unknown, and nothing in between.
 
 What is held is answered at once; the rest is loaded, within limits that junk cannot stretch. Satisfies
 Edge's `FeatureSource` without knowing it.
@@ -16,15 +16,15 @@ from common.revisions.targets import Loaded, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from common.caching.holdings import Holdings, Watcher
+    from common.caching.loader import Loader, TokenBucket
+    from common.caching.metrics import CacheMetrics
     from common.contracts.environments import AccountRecord, EnvironmentSnapshot
-    from dacha.holdings import Holdings, Watcher
-    from dacha.loader import Loader, TokenBucket
-    from dacha.metrics import DachaMetrics
 
 Value = TypeVar("Value")
 
 
-class DachaCache:
+class FeatureCache:
     """A cache of environments and accounts that the change log keeps true.
 
     ``strangers`` limits loads of what was never seen here, so that made-up keys cost MR a bounded rate;
@@ -36,7 +36,7 @@ class DachaCache:
         holdings: Holdings,
         loader: Loader,
         strangers: TokenBucket,
-        metrics: DachaMetrics,
+        metrics: CacheMetrics,
         *,
         clock: Callable[[], float],
         degraded_at: float,

@@ -1,4 +1,4 @@
-"""What Dacha2 counts: plain numbers on the way, turned into metrics only when they are read.
+"""What a cache counts: plain numbers on the way, turned into metrics only when they are read.
 
 A look-up that hits is a few hundred nanoseconds of work; a metric's lock would be most of it.
 """
@@ -21,17 +21,18 @@ class Gauges(Protocol):
     """Whoever can say how things stand now."""
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
-        """Metric names, each with its description and value."""
+        """Names without their prefix, each with its description and value."""
 
 
-class DachaMetrics:
-    """Numbers since the start of the process.
+class CacheMetrics:
+    """Numbers since the start of the process; their names begin with ``burgee_<owner>_``.
 
     ``lookups`` by (kind, outcome), those that hit apart; ``questions`` to MR by (question, outcome);
     ``evictions`` and ``mismatches`` by kind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
         self.lookups: Counter[tuple[str, str]] = Counter()
         self.account_hits = 0
         self.environment_hits = 0
@@ -40,10 +41,10 @@ class DachaMetrics:
         self.mismatches: Counter[str] = Counter()
 
 
-class DachaCollector(Collector):
+class CacheCollector(Collector):
     """Shows the numbers to a registry."""
 
-    def __init__(self, metrics: DachaMetrics, gauges: Gauges) -> None:
+    def __init__(self, metrics: CacheMetrics, gauges: Gauges) -> None:
         self._metrics = metrics
         self._gauges = gauges
 
@@ -56,28 +57,31 @@ class DachaCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield _counters(
-            "burgee_dacha_lookups",
+            f"burgee_{self._metrics.owner}_lookups",
             "Look-ups by what was asked for and how it ended",
             ["kind", "outcome"],
             self._lookups(),
         )
         yield _counters(
-            "burgee_dacha_questions", "Questions to MR", ["question", "outcome"], self._metrics.questions
+            f"burgee_{self._metrics.owner}_questions",
+            "Questions to the owner of the data",
+            ["question", "outcome"],
+            self._metrics.questions,
         )
         yield _counters(
-            "burgee_dacha_evictions",
+            f"burgee_{self._metrics.owner}_evictions",
             "Values dropped to save memory",
             ["kind"],
             {(kind,): count for kind, count in self._metrics.evictions.items()},
         )
         yield _counters(
-            "burgee_dacha_digest_mismatches",
+            f"burgee_{self._metrics.owner}_digest_mismatches",
             "Values that were not what MR said they are; loaded again",
             ["kind"],
             {(kind,): count for kind, count in self._metrics.mismatches.items()},
         )
         for name, (text, value) in self._gauges.gauges().items():
-            yield GaugeMetricFamily(name, text, value)
+            yield GaugeMetricFamily(f"burgee_{self._metrics.owner}_{name}", text, value)
 
 
 def _counters(

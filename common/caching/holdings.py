@@ -1,4 +1,4 @@
-"""What Dacha2 holds, within bounds: the replica's listener that evicts, pins, ages and tells watchers.
+"""What a cache holds, within bounds: the replica's listener that evicts, pins, ages and tells watchers.
 
 Eviction is the clock algorithm: a look-up only sets a mark, so the hot way costs one assignment. Does no
 I/O; must not know how things are loaded.
@@ -15,9 +15,9 @@ from common.revisions.replica import Replica
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from common.caching.metrics import CacheMetrics
     from common.contracts.environments import AccountRecord, EnvironmentSnapshot
     from common.revisions.replica import Held
-    from dacha.metrics import DachaMetrics
 
 SNAPSHOT_BYTES = 1_000
 FEATURE_BYTES = 800
@@ -59,7 +59,7 @@ class Holdings:
     def __init__(
         self,
         limits: Limits,
-        metrics: DachaMetrics,
+        metrics: CacheMetrics,
         *,
         clock: Callable[[], float],
         jitter: Callable[[float, float], float],
@@ -124,16 +124,16 @@ class Holdings:
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         replica = self.replica
         return {
-            "burgee_dacha_environments": ("Environments held", len(replica.environments)),
-            "burgee_dacha_accounts": ("Service accounts held", len(replica.accounts)),
-            "burgee_dacha_bytes": ("Estimated bytes of the environments held", self._bytes),
-            "burgee_dacha_suspects": (
+            "environments": ("Environments held", len(replica.environments)),
+            "accounts": ("Service accounts held", len(replica.accounts)),
+            "bytes": ("Estimated bytes of the environments held", self._bytes),
+            "suspects": (
                 "Values that may be behind and are loaded again",
                 len(replica.suspects),
             ),
-            "burgee_dacha_position": ("Last position without a hole before it", replica.position),
-            "burgee_dacha_position_lag": ("Positions heard of and missing", replica.heard - replica.position),
-            "burgee_dacha_silent_seconds": ("How long the log was not heard", self.silent_seconds),
+            "position": ("Last position without a hole before it", replica.position),
+            "position_lag": ("Positions heard of and missing", replica.heard - replica.position),
+            "silent_seconds": ("How long the log was not heard", self.silent_seconds),
         }
 
     # Watchers and pins

@@ -1,0 +1,128 @@
+"""Put a cache together: replica, loader, upkeep and readers over a bus and an origin."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from common.caching.cache import FeatureCache
+from common.caching.capacity import memory_bytes
+from common.caching.holdings import Holdings, Limits
+from common.caching.loader import Loader, TokenBucket
+from common.caching.metrics import CacheCollector, CacheMetrics
+from common.caching.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from prometheus_client import CollectorRegistry
+
+    from common.caching.loader import Origin
+    from common.messaging.bus import Bus
+
+MISS_SECONDS: Final = 60.0
+STRANGERS_PER_SECOND: Final = 500.0
+STRANGERS_AT_ONCE: Final = 2_000
+SILENT_AFTER_HEARTBEATS: Final = 2.5
+"""Two may be missing; half of one is for the loop and the way."""
+
+
+class CacheOptions(Protocol):
+    """The settings of a cache, in whichever process it is (`common.options.CacheSettings`)."""
+
+    @property
+    def cache_environments(self) -> int: ...
+    @property
+    def cache_bytes(self) -> int | None: ...
+    @property
+    def cache_accounts(self) -> int: ...
+    @property
+    def cache_misses(self) -> int: ...
+    @property
+    def max_stale(self) -> float | None: ...
+    @property
+    def max_stale_keys(self) -> float: ...
+    @property
+    def start_degraded_after(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class OpenCache:
+    """A running cache; whoever opened it reads `cache`, and `upkeep` compares everything with its owner."""
+
+    cache: FeatureCache
+    holdings: Holdings
+    loader: Loader
+    metrics: CacheMetrics
+    upkeep: Upkeep
+
+
+@asynccontextmanager
+async def open_cache(
+    options: CacheOptions,
+    *,
+    owner: str,
+    bus: Bus,
+    origin: Origin,
+    registry: CollectorRegistry | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    miss_seconds: float = MISS_SECONDS,
+    strangers_per_second: float = STRANGERS_PER_SECOND,
+) -> AsyncIterator[OpenCache]:
+    """Hold what ``origin`` owns and keep it true by what ``bus`` brings; ``owner`` names its metrics.
+
+    Starts without waiting for either: until they answer, look-ups are Unavailable.
+    """
+    metrics = CacheMetrics(owner)
+    holdings = Holdings(
+        _limits(options, bus.heartbeat_seconds, miss_seconds),
+        metrics,
+        clock=clock,
+        jitter=random.uniform,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        loader = Loader(origin, holdings.replica, tasks, metrics)
+        upkeep = Upkeep(holdings, loader, clock=clock)
+        holdings.on_wants = upkeep.wake
+        cache = FeatureCache(
+            holdings,
+            loader,
+            TokenBucket(strangers_per_second, STRANGERS_AT_ONCE, clock),
+            metrics,
+            clock=clock,
+            degraded_at=clock() + options.start_degraded_after,
+        )
+        loops = [
+            tasks.create_task(upkeep.follow_log(), name="cache-log"),
+            tasks.create_task(upkeep.reload(), name="cache-reload"),
+            tasks.create_task(upkeep.audit(), name="cache-audit"),
+        ]
+        collector = CacheCollector(metrics, holdings)
+        if registry is not None:
+            registry.register(collector)
+        try:
+            async with bus.subscribe(holdings.replica):
+                yield OpenCache(cache, holdings, loader, metrics, upkeep)
+        finally:
+            if registry is not None:
+                registry.unregister(collector)
+            for loop in loops:
+                loop.cancel()
+            loader.close()
+
+
+def _limits(options: CacheOptions, heartbeat_seconds: float, miss_seconds: float) -> Limits:
+    return Limits(
+        environments=options.cache_environments,
+        environment_bytes=options.cache_bytes or memory_bytes() // 4,
+        accounts=options.cache_accounts,
+        misses=options.cache_misses,
+        miss_seconds=miss_seconds,
+        stale_seconds=options.max_stale,
+        stale_key_seconds=options.max_stale_keys,
+        silent_after_seconds=SILENT_AFTER_HEARTBEATS * heartbeat_seconds,
+    )
