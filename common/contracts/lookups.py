@@ -1,4 +1,8 @@
-"""What processes ask one another: look-ups, changes, revisions, state and SDK updates."""
+"""What processes answer one another: look-ups, changes, revisions, state and SDK updates, and their bytes.
+
+The bytes are the same over HTTP and over the bus: ASCII JSON, members in camel case. Every ``decode_…``
+raises `msgspec.MsgspecError` when the bytes are not that answer. Must not know what carries them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from common.contracts.environments import AccountRecord, EnvironmentSnapshot
+from common.contracts.codec import ascii_json
+from common.contracts.environments import (
+    AccountRecord,
+    EnvironmentSnapshot,
+    WireSnapshot,
+    snapshot_from_wire,
+    snapshot_to_wire,
+)
 from common.contracts.events import CounterId
 
 
@@ -114,3 +125,136 @@ class SdkUpdateOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     detail: str = ""
+
+
+class _WireEnvironment(msgspec.Struct, kw_only=True):
+    snapshot: WireSnapshot | None
+    revision: int
+    epoch: str
+    position: int
+    behind: bool = False
+
+
+class _WireUpdate(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
+    request_id: str
+    environment_id: str
+    key_hash: str
+    feature_key: str
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    update_value: bool | None = None
+    lock: bool | None = None
+    deadline: float
+
+
+def encode_environment_answer(answer: EnvironmentAnswer) -> bytes:
+    """Encode; the snapshot travels as it does in events."""
+    wire = _WireEnvironment(
+        snapshot=None if answer.snapshot is None else snapshot_to_wire(answer.snapshot),
+        revision=answer.revision,
+        epoch=answer.epoch,
+        position=answer.position,
+        behind=answer.behind,
+    )
+    return _encode(wire)
+
+
+def decode_environment_answer(data: bytes) -> EnvironmentAnswer:
+    """Decode; the snapshot's digest is the one that it came with."""
+    wire = msgspec.json.decode(data, type=_WireEnvironment)
+    try:
+        snapshot = None if wire.snapshot is None else snapshot_from_wire(wire.snapshot)
+    except ValueError:
+        raise msgspec.ValidationError("The digest is not a hexadecimal number.") from None
+    return EnvironmentAnswer(
+        snapshot=snapshot,
+        revision=wire.revision,
+        epoch=wire.epoch,
+        position=wire.position,
+        behind=wire.behind,
+    )
+
+
+def encode_account_answer(answer: AccountAnswer) -> bytes:
+    return _encode(answer)
+
+
+def decode_account_answer(data: bytes) -> AccountAnswer:
+    return msgspec.json.decode(data, type=AccountAnswer)
+
+
+def encode_changes(answer: Changes) -> bytes:
+    return _encode(answer)
+
+
+def decode_changes(data: bytes) -> Changes:
+    return msgspec.json.decode(data, type=Changes)
+
+
+def encode_revisions(answer: list[CounterState]) -> bytes:
+    return _encode(answer)
+
+
+def decode_revisions(data: bytes) -> list[CounterState]:
+    return msgspec.json.decode(data, type=list[CounterState])
+
+
+def encode_state(answer: State) -> bytes:
+    return _encode(answer)
+
+
+def decode_state(data: bytes) -> State:
+    return msgspec.json.decode(data, type=State)
+
+
+def encode_listing(answer: Listing) -> bytes:
+    return _encode(answer)
+
+
+def decode_listing(data: bytes) -> Listing:
+    return msgspec.json.decode(data, type=Listing)
+
+
+def encode_update(update: SdkUpdate) -> bytes:
+    """Encode; the value travels as the token that it is."""
+    wire = _WireUpdate(
+        request_id=update.request_id,
+        environment_id=update.environment_id,
+        key_hash=update.key_hash,
+        feature_key=update.feature_key,
+        value=msgspec.UNSET if update.value is None else msgspec.Raw(update.value),
+        update_value=update.update_value,
+        lock=update.lock,
+        deadline=update.deadline,
+    )
+    return _encode(wire)
+
+
+def decode_update(data: bytes) -> SdkUpdate:
+    """Decode; a value is looked into as well, and null is no value."""
+    wire = msgspec.json.decode(data, type=_WireUpdate)
+    token = None if wire.value is msgspec.UNSET else bytes(wire.value)
+    if token is not None:
+        # A raw member was only skipped over.
+        msgspec.json.decode(token)
+    return SdkUpdate(
+        request_id=wire.request_id,
+        environment_id=wire.environment_id,
+        key_hash=wire.key_hash,
+        feature_key=wire.feature_key,
+        value=None if token == b"null" else token,
+        update_value=wire.update_value,
+        lock=wire.lock,
+        deadline=wire.deadline,
+    )
+
+
+def encode_outcome(outcome: SdkUpdateOutcome) -> bytes:
+    return _encode(outcome)
+
+
+def decode_outcome(data: bytes) -> SdkUpdateOutcome:
+    return msgspec.json.decode(data, type=SdkUpdateOutcome)
+
+
+def _encode(wire: object) -> bytes:
+    return ascii_json(msgspec.json.encode(wire))
