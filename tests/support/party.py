@@ -4,12 +4,6 @@ The composed one has the real parts and real sockets; it exists so that a test c
 socket to hold: the cache's loads from the database.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -24,94 +18,25 @@ from common.caching.loader import Origin
 from common.settings import load
 from mr.db.session import Database
 from tests.support.admin import sign_in
-from tests.support.ports import free_port
+from tests.support.processes import START_SECONDS, BurgeeProcess
 from tests.support.slow import SlowOrigin
-from tests.support.waiting import eventually, eventually_sync
+from tests.support.waiting import eventually
 
 ON_BOTH_DATABASES = pytest.mark.parametrize("party", ["sqlite", "postgresql"], indirect=True)
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
 QUICK_END = {"BURGEE_DRAIN_SECONDS": "0.1"}
 """Settings of a server whose end is not what a test is about."""
 
 
-class PartyProcess:
-    """`burgee party` on this machine; its log is a file in its folder."""
+class PartyProcess(BurgeeProcess):
+    """`burgee party` with its data in its folder."""
 
     def __init__(
         self, folder: Path, *, database_url: str | None = None, settings: Mapping[str, str] | None = None
     ) -> None:
-        self.folder = folder
-        self.port = free_port()
         self.database_url = database_url or f"sqlite:///{folder / 'burgee.db'}"
-        self.settings = dict(settings or {})
         self.token = ""
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log_path(self) -> Path:
-        return self.folder / "party.log"
-
-    @property
-    def pid(self) -> int:
-        if self._process is None:
-            raise RuntimeError("the party server is not running")
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start and wait until it is ready."""
-        ours = {
-            "BURGEE_HOST": "127.0.0.1",
-            "BURGEE_PORT": str(self.port),
-            "BURGEE_DATA_DIR": str(self.folder),
-            "BURGEE_DATABASE_URL": self.database_url,
-        }
-        inherited = {name: text for name, text in os.environ.items() if not name.startswith("BURGEE_")}
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "burgee", "party"],
-                env=inherited | ours | self.settings,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        eventually_sync(self._is_ready, within_seconds=START_SECONDS, what="the party server to be ready")
-
-    def stop(self) -> int:
-        """End it as an operator does; answer its exit code."""
-        return self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Crash it."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, sign: signal.Signals) -> int:
-        if self._process is None:
-            return 0
-        process, self._process = self._process, None
-        process.send_signal(sign)
-        try:
-            return process.wait(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"the party server did not end:\n{self._tail()}") from None
-
-    def _is_ready(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"the party server ended:\n{self._tail()}")
-        try:
-            with urllib.request.urlopen(f"{self.url}/health/readiness", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-
-    def _tail(self) -> str:
-        return self.log_path.read_text(errors="replace")[-4000:]
+        ours = {"BURGEE_DATA_DIR": str(folder), "BURGEE_DATABASE_URL": self.database_url}
+        super().__init__("party", folder, ours | dict(settings or {}))
 
 
 @contextmanager
