@@ -1,0 +1,275 @@
+"""Asks Dacha over the bus so that a frozen one costs a moment, not an answer.
+
+One question goes to one Dacha; when it takes too long, the same question goes to another as well, and
+the first good answer counts. What a Dacha says of itself as *behind* is only taken when nobody knows
+better. Must not know what the bus is, nor what is done with answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from common.contracts.lookups import ANY, AccountAnswer, AtLeast, EnvironmentAnswer
+from common.errors import Unavailable
+from common.origins.remote import RemoteOrigin
+from edge.members import Members
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+    from common.contracts.events import CounterId
+    from common.contracts.lookups import Changes, CounterState, State
+    from common.contracts.reports import Report
+    from common.messaging.bus import Requests
+
+HEDGE_SECONDS: Final = 0.1
+"""Dacha answers what it holds in about a millisecond, and what it loads in a few tens."""
+PASSED_ON_HEDGE_SECONDS: Final = 0.3
+"""For what Dacha must ask MR each time: asking twice is asking MR twice."""
+ASKED_AT_MOST: Final = 3
+QUESTION_SECONDS: Final = 4.0
+"""Below the deadline of whoever loads (`common.caching.loader`), so that it hears why."""
+
+Answer = TypeVar("Answer")
+
+
+class PoolMetrics:
+    """How often a second Dacha was asked, and how often that helped."""
+
+    def __init__(self, registry: CollectorRegistry, members: Members) -> None:
+        self.hedges = Counter(
+            "burgee_edge_dacha_hedges",
+            "Questions that were put to one more Dacha because an answer took too long.",
+            registry=registry,
+        )
+        self.wins = Counter(
+            "burgee_edge_dacha_hedge_wins",
+            "Questions that were answered by another Dacha than the one asked first.",
+            registry=registry,
+        )
+        self.unanswered = Counter(
+            "burgee_edge_dacha_unanswered", "Questions that no Dacha could answer.", registry=registry
+        )
+        Gauge("burgee_edge_dacha_members", "Dachas whose reports are heard.", registry=registry).set_function(
+            lambda: len(members)
+        )
+
+
+class DachaPool:
+    """Satisfies `common.caching.loader.Origin` over all Dachas on a bus.
+
+    Feed it with reports (`told`): it then knows instances by name, whom to ask besides the one that the
+    bus picks, and whom not to.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        *,
+        registry: CollectorRegistry | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        hedge_seconds: float = HEDGE_SECONDS,
+        passed_on_hedge_seconds: float = PASSED_ON_HEDGE_SECONDS,
+        seconds: float = QUESTION_SECONDS,
+    ) -> None:
+        self._requests = requests
+        self._clock = clock
+        self._hedge_seconds = hedge_seconds
+        self._passed_on_hedge_seconds = passed_on_hedge_seconds
+        self._seconds = seconds
+        self._members = Members(clock)
+        self._metrics = PoolMetrics(registry or CollectorRegistry(), self._members)
+        self.told: Callable[[Report], None] = self._members.told
+
+    async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
+        return await self._ask(
+            lambda dacha: dacha.load_environment(environment_id, at_least),
+            at_least,
+            self._hedge_seconds,
+            lambda answer: _environment_is_new_enough(answer, at_least),
+        )
+
+    async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
+        return await self._ask(
+            lambda dacha: dacha.load_account(key_hash, at_least),
+            at_least,
+            self._hedge_seconds,
+            lambda answer: _account_is_new_enough(answer, at_least),
+        )
+
+    async def changes(self, after: int) -> Changes:
+        return await self._passed_on(lambda dacha: dacha.changes(after))
+
+    async def revisions(self, counters: Sequence[CounterId]) -> list[CounterState]:
+        return await self._passed_on(lambda dacha: dacha.revisions(counters))
+
+    async def state(self) -> State:
+        return await self._passed_on(lambda dacha: dacha.state())
+
+    async def _passed_on(self, question: Callable[[RemoteOrigin], Awaitable[Answer]]) -> Answer:
+        """Ask what every Dacha passes on to MR: whichever answers first is right."""
+        return await self._ask(question, ANY, self._passed_on_hedge_seconds, lambda _: True)
+
+    async def _ask(
+        self,
+        question: Callable[[RemoteOrigin], Awaitable[Answer]],
+        at_least: AtLeast,
+        hedge_seconds: float,
+        good: Callable[[Answer], bool],
+    ) -> Answer:
+        if not self._requests.connected:
+            raise Unavailable("This Edge is not connected to the bus.")
+        words = iter(self._members.words(at_least)[:ASKED_AT_MOST])
+        async with asyncio.TaskGroup() as tasks:
+            race = _Race(self._requests, self._members, tasks, question, good, self._seconds)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = await self._run(race, words, hedge_seconds)
+            except TimeoutError:
+                race.failure = Unavailable("No Dacha answered in time.")
+                answer = race.second_best_or_failure()
+            finally:
+                race.stop()
+        if isinstance(answer, Unavailable):
+            self._metrics.unanswered.inc()
+            raise answer
+        if race.winner != race.asked[0]:
+            self._metrics.wins.inc()
+        return answer
+
+    async def _run(
+        self, race: _Race[Answer], words: Iterator[str], hedge_seconds: float
+    ) -> Answer | Unavailable:
+        """Ask one after the other, each sooner if its predecessors have already failed."""
+        word = next(words, None)
+        patience = hedge_seconds
+        while word is not None:
+            race.ask(word)
+            if (answer := await race.answer(patience)) is not None:
+                return answer
+            # The one that was asked second may be the one that the bus had picked.
+            patience = hedge_seconds / 2
+            late = race.late()
+            word = next(words, None)
+            if late and word is not None:
+                self._metrics.hedges.inc()
+        # Somebody who has answered, though behind, is not kept waiting for who may never answer.
+        answer = await race.answer(hedge_seconds if race.second_best is not None else self._seconds)
+        return race.second_best_or_failure() if answer is None else answer
+
+
+class _Race(Generic[Answer]):
+    """One question and those who were asked it. Its tasks never fail: they come to an outcome."""
+
+    def __init__(
+        self,
+        requests: Requests,
+        members: Members,
+        tasks: asyncio.TaskGroup,
+        question: Callable[[RemoteOrigin], Awaitable[Answer]],
+        good: Callable[[Answer], bool],
+        seconds: float,
+    ) -> None:
+        self.asked: list[str] = []
+        self.winner = ""
+        self.second_best: Answer | None = None
+        self.failure = Unavailable("There is no Dacha to ask.")
+        self._requests = requests
+        self._members = members
+        self._tasks = tasks
+        self._question = question
+        self._good = good
+        self._seconds = seconds
+        self._running: dict[asyncio.Task[Answer | Unavailable], str] = {}
+        self._late: set[str] = set()
+
+    def ask(self, word: str) -> None:
+        """Put the question to one more."""
+        self.asked.append(word)
+        self._members.trust(word).asked()
+        task = self._tasks.create_task(self._outcome(word), name=f"ask {word}")
+        self._running[task] = word
+
+    async def _outcome(self, word: str) -> Answer | Unavailable:
+        async def ask(question: bytes, seconds: float) -> bytes:
+            return await self._requests.request(word, question, seconds=seconds)
+
+        try:
+            return await self._question(RemoteOrigin(ask, seconds=self._seconds))
+        except Unavailable as error:
+            return error
+
+    async def answer(self, seconds: float) -> Answer | None:
+        """The first good answer; None when there was none within the time, or nobody is left to give one."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._running:
+            left = deadline - asyncio.get_running_loop().time()
+            done, _ = await asyncio.wait(
+                self._running, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return None
+            for task in done:
+                word = self._running.pop(task)
+                if (good := self._judge(word, task.result())) is not None:
+                    return good
+        return None
+
+    def _judge(self, word: str, outcome: Answer | Unavailable) -> Answer | None:
+        if isinstance(outcome, Unavailable):
+            self.failure = outcome
+            return None
+        if word not in self._late:
+            self._members.trust(word).answered()
+        self.winner = word
+        if self._good(outcome):
+            return outcome
+        self.second_best = outcome
+        return None
+
+    def late(self) -> bool:
+        """Note who has not answered yet; True when there is somebody."""
+        for word in self._running.values():
+            if word not in self._late:
+                self._late.add(word)
+                self._members.trust(word).was_silent()
+        return bool(self._running)
+
+    def second_best_or_failure(self) -> Answer | Unavailable:
+        """What is left when nobody gave a good answer."""
+        return self.failure if self.second_best is None else self.second_best
+
+    def stop(self) -> None:
+        """Wait for nobody any more."""
+        for task in self._running:
+            task.cancel()
+
+
+def _environment_is_new_enough(answer: EnvironmentAnswer, at_least: AtLeast) -> bool:
+    if answer.behind or (at_least.epoch and answer.epoch != at_least.epoch):
+        return False
+    present = answer.snapshot is not None or answer.revision > 0
+    return answer.revision >= at_least.revision and (present or answer.position >= at_least.position)
+
+
+def _account_is_new_enough(answer: AccountAnswer, at_least: AtLeast) -> bool:
+    if answer.behind or (at_least.epoch and answer.epoch != at_least.epoch):
+        return False
+    if answer.record is None:
+        return answer.position >= at_least.position
+    return answer.record.revision >= at_least.revision
+
+
+@asynccontextmanager
+async def open_dacha_pool(
+    requests: Requests, *, registry: CollectorRegistry | None = None
+) -> AsyncIterator[DachaPool]:
+    """Ask Dachas over ``requests``, and hear their reports, until the block ends."""
+    pool = DachaPool(requests, registry=registry)
+    async with requests.on_report(pool.told):
+        yield pool

@@ -1,0 +1,50 @@
+"""Edge's near-cache: the cache of `common.caching` over Dacha, kept true by the same change log.
+
+What Edge holds it answers without asking anybody; Dacha is asked for the rest, for holes, and where MR
+stands. Must not know how Dacha is reached.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from common.caching.app import open_cache
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from prometheus_client import CollectorRegistry
+
+    from common.caching.app import CacheOptions, OpenCache
+    from common.caching.loader import Origin
+    from common.messaging.bus import Bus
+
+MISS_SECONDS: Final = 5.0
+"""Dacha remembers misses as well and is near: here they are only kept from asking twice in a moment."""
+
+
+@asynccontextmanager
+async def open_near_cache(
+    settings: CacheOptions,
+    *,
+    bus: Bus,
+    origin: Origin,
+    registry: CollectorRegistry | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[OpenCache]:
+    """Hold what Dacha (``origin``) answers; its `cache` is the `FeatureSource` of `open_edge`.
+
+    Starts without waiting for anybody: until somebody answers, look-ups are Unavailable.
+    """
+    async with open_cache(
+        settings,
+        owner="edge",
+        bus=bus,
+        origin=origin,
+        registry=registry,
+        clock=clock,
+        miss_seconds=MISS_SECONDS,
+    ) as near:
+        yield near
