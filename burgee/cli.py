@@ -6,7 +6,9 @@ starts. What runs is imported by the command that runs it.
 
 import os
 from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -123,6 +125,37 @@ def migrate() -> None:
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it; - is the standard output.")],
+) -> None:
+    """Write the whole database into one file, from one moment, while servers go on working.
+
+    The file holds every secret that the database holds.
+    """
+    settings = _settings(MigrateSettings)
+    from mr.db.backup import back_up
+
+    with _telling():
+        done = back_up(settings.database_address(), file)
+    typer.echo(f"Backed up {done.rows} rows.", err=True)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup; - is the standard input.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the data that the database holds.")] = False,
+) -> None:
+    """Put a backup in the place of the database's content; all servers must be stopped."""
+    settings = _settings(MigrateSettings)
+    from mr.db.backup import restore as put_back
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _telling():
+        done = put_back(settings.database_address(), file, force=force)
+    typer.echo(f"Restored {done.rows} rows, as they were at {done.header.made:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+@app.command()
 def seed(
     url: Annotated[str | None, typer.Option(help="The running server; the settings' own by default.")] = None,
 ) -> None:
@@ -189,12 +222,21 @@ def _settings(kind: type[S]) -> S:
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; what a person can mend is one line and status 1, anything else a traceback."""
+    with _telling():
+        return uvloop.run(work)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Tell what a person can mend in one line each, and end with status 1."""
     from burgee.seed import SeedRefused
+    from mr.db.backup import BackupRefused
     from mr.db.engines import DatabaseInUse
 
-    mendable = (CannotListen, DatabaseInUse, SeedRefused)
+    mendable = (CannotListen, DatabaseInUse, SeedRefused, BackupRefused)
     try:
-        return uvloop.run(work)
+        yield
+        return
     except mendable as error:
         faults: Iterable[BaseException] = [error]
     except BaseExceptionGroup as group:

@@ -7,6 +7,7 @@ while tables are rebuilt and are checked at the end; on PostgreSQL servers that 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,11 +21,17 @@ from sqlalchemy.pool import NullPool
 from mr.db.engines import BUSY_MILLISECONDS, database_url, owned_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import URL, Connection
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
 _QUEUE: Final = 0x62757267656531
 """The advisory lock that servers starting together wait for; any constant will do."""
+
+
+class BrokenReferences(RuntimeError):
+    """Rows would refer to rows that are not there; nothing was changed."""
 
 
 async def upgrade(url: str) -> None:
@@ -47,22 +54,47 @@ def newest_revision() -> str | None:
     return ScriptDirectory.from_config(configuration()).get_current_head()
 
 
-def _upgrade(url: URL) -> None:
+def is_known_revision(revision: str) -> bool:
+    """True when this release can bring a schema of that revision to its own."""
+    return any(
+        each.revision == revision for each in ScriptDirectory.from_config(configuration()).walk_revisions()
+    )
+
+
+def migrate(connection: Connection, revision: str | None = None) -> None:
+    """Bring the schema forward to ``revision``, by default the newest, in the caller's transaction."""
+    wanted = revision or newest_revision()
+    if wanted is None or MigrationContext.configure(connection).get_current_revision() == wanted:
+        return
+    config = configuration()
+    config.attributes["connection"] = connection
+    command.upgrade(config, wanted)
+
+
+@contextmanager
+def schema_connection(url: URL) -> Iterator[Connection]:
+    """Open a transaction that may change the schema, one at a time; it commits when the block ends well.
+
+    Foreign keys are not enforced on SQLite in the block, but at its end: `BrokenReferences`. Raises
+    `mr.db.engines.DatabaseInUse` when another process has the file.
+    """
     if url.drivername == "sqlite":
-        with owned_file(Path(str(url.database))):
-            _upgrade_sqlite(url)
-    else:
-        _upgrade_postgresql(url)
-
-
-def _upgrade_postgresql(url: URL) -> None:
+        with owned_file(Path(str(url.database))), _sqlite_transaction(url) as connection:
+            yield connection
+        return
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_QUEUE})")
-        _run(connection)
+        yield connection
 
 
-def _upgrade_sqlite(url: URL) -> None:
+def _upgrade(url: URL) -> None:
+    with schema_connection(url) as connection:
+        migrate(connection)
+
+
+@contextmanager
+def _sqlite_transaction(url: URL) -> Iterator[Connection]:
     engine = create_engine(
         url,
         poolclass=NullPool,
@@ -80,15 +112,9 @@ def _upgrade_sqlite(url: URL) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     with engine.begin() as connection:
-        _run(connection)
+        yield connection
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if broken:
-            raise RuntimeError(f"the migration would break {len(broken)} references, the first: {broken[0]}")
-
-
-def _run(connection: Connection) -> None:
-    if MigrationContext.configure(connection).get_current_revision() == newest_revision():
-        return
-    config = configuration()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+            raise BrokenReferences(
+                f"{len(broken)} references would lead nowhere, the first: {tuple(broken[0])}"
+            )
