@@ -61,8 +61,28 @@ class HttpClient:
                 raise Unreachable(why)
         raise Unreachable(f"no answer within {deadline_seconds} s")
 
-    async def _once(self, url: str, headers: Mapping[str, str]) -> Answer:
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        deadline_seconds: float = 5,
+    ) -> Answer:
+        """Send once; after Unreachable it is not known whether it arrived."""
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await self._once(url, headers or {}, body)
+        except aiohttp.ClientError as error:
+            raise Unreachable(type(error).__name__) from None
+        except TimeoutError:
+            raise Unreachable(f"no answer within {deadline_seconds} s") from None
+
+    async def _once(self, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        method = "GET" if body is None else "POST"
+        async with self._session.request(
+            method, url, headers=headers, data=body, allow_redirects=False
+        ) as response:
             return Answer(response.status, response.headers, await response.read())
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from common.contracts.events import Heartbeat
-from common.contracts.lookups import ANY, AccountAnswer, AtLeast, Changes, EnvironmentAnswer, State
+from common.contracts.lookups import ANY, AccountAnswer, AtLeast, Changes, EnvironmentAnswer, Listing, State
 from common.errors import Unavailable
 from common.messaging.local import Tail
+from mr.db.listing import load_page
 from mr.db.snapshots import (
     load_account,
     load_changes,
@@ -83,6 +84,11 @@ class DatabaseOrigin:
         async with self._database.read() as session:
             place = await load_place(session, self._database)
         return State(epoch=place.epoch, term=place.term, position=place.position)
+
+    async def listing(self, after: str | None, limit: int) -> Listing:
+        """The page behind ``after``; raises `BadRequest` for one that no page named."""
+        async with self._database.read() as session:
+            return await load_page(session, after, limit)
 
     async def tail(self, after: int, limit: int) -> Tail:
         """Read the log above a position.
