@@ -63,6 +63,10 @@ class NatsServer:
     def pid(self) -> int:
         return self._running().pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def join_cluster(self, routes: Sequence[int], *, advertise: str | None = None) -> None:
         """Be one of a cluster; ``routes`` are the ports that this node dials. Takes effect at the start."""
         self._routes = routes
@@ -74,7 +78,10 @@ class NatsServer:
         config.write_text(self._configuration())
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [Path(sys.executable).parent / "nats-server", "-c", config], stdout=log, stderr=log
+                [Path(sys.executable).parent / "nats-server", "-c", config],
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
         eventually_sync(self._healthy, within_seconds=15, what=f"{self.name} to answer")
 
@@ -174,7 +181,7 @@ class NatsCluster:
         return [node.url for node in self.nodes]
 
     def start(self) -> None:
-        """Start all nodes and wait until each has a route to each other."""
+        """Start all nodes that do not run, and wait until each has a route to each other."""
         for number, node in enumerate(self.nodes):
             earlier = range(number)
             if self._through is None:
@@ -182,7 +189,8 @@ class NatsCluster:
             else:
                 dialled = [self._through(number, other) for other in earlier]
                 node.join_cluster(dialled, advertise=NOWHERE)
-            node.start()
+            if not node.running:
+                node.start()
         self.wait_for_routes()
 
     def wait_for_routes(self) -> None:

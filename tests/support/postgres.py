@@ -57,6 +57,10 @@ class PostgresServer:
             raise RuntimeError("PostgreSQL is not running")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def initialise(self) -> None:
         subprocess.run(
             [
@@ -83,6 +87,8 @@ class PostgresServer:
                 cwd=self.home,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C ends whoever started this, who then ends it in order.
+                process_group=0,
                 **self._as_user,
             )
         eventually_sync(self._answers, within_seconds=30, what="PostgreSQL to answer")

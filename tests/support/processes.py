@@ -96,6 +96,11 @@ class BurgeeProcess:
     def wait_until_ready(self, within_seconds: float = START_SECONDS) -> None:
         eventually_sync(self.is_ready, within_seconds=within_seconds, what=f"{self.name} to be ready")
 
+    def ask_to_stop(self) -> None:
+        """Tell it to end, as `stop` does, and do not wait."""
+        if self._process is not None and self.running:
+            self._signal(self._process, signal.SIGTERM)
+
     def stop(self) -> int:
         """End it as an operator does; answer its exit code."""
         return self._end(signal.SIGTERM)
@@ -150,16 +155,19 @@ class BurgeeProcess:
         if self._process is None:
             return 0
         process, self._process = self._process, None
-        process.send_signal(sign)
-        if self._paused:
-            process.send_signal(signal.SIGCONT)
-            self._paused = False
+        self._signal(process, sign)
         try:
             return process.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise AssertionError(f"{self.name} did not end:\n{self.tail()}") from None
+
+    def _signal(self, process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+        process.send_signal(sign)
+        if self._paused:
+            process.send_signal(signal.SIGCONT)
+            self._paused = False
 
 
 class Metrics:

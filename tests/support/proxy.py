@@ -7,6 +7,7 @@ than the first line of a request, for counting.
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -24,10 +25,14 @@ class Request(NamedTuple):
 
 
 class Proxy:
-    """One listening port of its own in front of one port of the server."""
+    """One listening port of its own in front of a server's port.
 
-    def __init__(self, upstream_port: int) -> None:
-        self.upstream_port = upstream_port
+    In front of several, connections take turns and those that refuse are passed over, as a Kubernetes
+    Service does.
+    """
+
+    def __init__(self, *upstream_ports: int) -> None:
+        self._turns = deque(upstream_ports)
         self.requests: list[Request] = []
         self.port = 0
         self.delay_seconds = 0.0
@@ -88,7 +93,7 @@ class Proxy:
         self._links.append(link)
         try:
             await self._dialling.wait()
-            upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+            upstream_reader, upstream = await self._dial()
             link.ends.append(upstream)
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._pump("up", reader, upstream))
@@ -104,6 +109,16 @@ class Proxy:
             self._links.remove(link)
             for end in link.ends:
                 end.close()
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        for _ in range(len(self._turns) - 1):
+            self._turns.rotate(-1)
+            try:
+                return await asyncio.open_connection("127.0.0.1", self._turns[0])
+            except ConnectionRefusedError:
+                continue
+        self._turns.rotate(-1)
+        return await asyncio.open_connection("127.0.0.1", self._turns[0])
 
     async def _pump(self, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(CHUNK):
@@ -141,9 +156,9 @@ class _Link(NamedTuple):
 
 
 @asynccontextmanager
-async def open_proxy(upstream_port: int) -> AsyncIterator[Proxy]:
+async def open_proxy(*upstream_ports: int) -> AsyncIterator[Proxy]:
     """A listening proxy; afterwards all of its connections are cut."""
-    proxy = Proxy(upstream_port)
+    proxy = Proxy(*upstream_ports)
     await proxy.accept()
     try:
         yield proxy
