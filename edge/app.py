@@ -3,17 +3,19 @@
 Opens nothing by itself: whoever calls brings the source and the sink and serves the routes.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
+from common.contracts.reports import Reach
 from edge.access import Access
 from edge.answers import Answers
 from edge.hub import Hub
 from edge.limits import ColdLookups, Holds
+from edge.reach import ReachLog
 from edge.routes import SdkEndpoints
 from edge.source import FeatureSource
 from edge.streams import Streams, StreamTimes
@@ -41,9 +43,18 @@ class Edge:
     """What SDKs talk to. Serve its routes; call `drain` before the server stops accepting."""
 
     def __init__(
-        self, endpoints: SdkEndpoints, streams: Streams | None, source: FeatureSource, usage: Usage
+        self,
+        endpoints: SdkEndpoints,
+        streams: Streams | None,
+        source: FeatureSource,
+        usage: Usage,
+        *,
+        hub: Hub | None = None,
+        reach: ReachLog | None = None,
     ) -> None:
         self.usage = usage
+        self._hub = hub
+        self._reach = reach
         self._endpoints = endpoints
         self._streams = streams
         self._source = source
@@ -57,6 +68,14 @@ class Edge:
     def open_streams(self) -> int:
         """How many streams are open, those included that wait for their features."""
         return 0 if self._streams is None else len(self._streams)
+
+    def streams_by_environment(self) -> Mapping[str, int]:
+        """How many streams each environment has here (`common.contracts.reports.Report`)."""
+        return {} if self._hub is None else self._hub.streams()
+
+    def reaches(self) -> tuple[Reach, ...]:
+        """How far the latest changes have come among the streams here."""
+        return () if self._reach is None else self._reach.reaches()
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes below `/features`; CORS, body limit and problem documents stand around them."""
@@ -78,15 +97,18 @@ async def open_edge(
     source: FeatureSource,
     sink: UpdateSink,
     registry: CollectorRegistry | None = None,
+    reach: ReachLog | None = None,
 ) -> AsyncIterator[Edge]:
     """Open an Edge on a source and a sink; it follows the source until the block ends.
 
-    ``registry``: where its metrics go; without one they go nowhere.
+    ``registry``: where its metrics go; without one they go nowhere. ``reach`` counts how far changes come;
+    whoever wants to hear of it hands one in, whose `NotedBus` the source hears.
     """
+    reach = reach or ReachLog()
     usage = Usage(registry or CollectorRegistry())
     access = Access(source, ColdLookups())
     answers = Answers()
-    hub = Hub(access, answers)
+    hub = Hub(access, answers, reach)
     streams = Streams(source=source, access=access, hub=hub, holds=Holds(), usage=usage, times=settings)
     endpoints = SdkEndpoints(
         source=source,
@@ -100,7 +122,7 @@ async def open_edge(
     )
     stop_watching = source.watch(hub)
     try:
-        yield Edge(endpoints, streams, source, usage)
+        yield Edge(endpoints, streams, source, usage, hub=hub, reach=reach)
     finally:
         stop_watching()
 

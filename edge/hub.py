@@ -5,6 +5,7 @@ it gets round to it. Joining and taking the reference are one synchronous step, 
 between. Transport-free; runs in one event loop's thread.
 """
 
+import heapq
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -14,7 +15,10 @@ from edge import frames
 from edge.access import Access
 from edge.answers import Answers, View, ViewName, context_suffix, earliest, is_due
 from edge.differences import NOTHING, Difference, Sent, difference, farewells
+from edge.reach import ReachLog
 
+ENVIRONMENTS_TOLD: Final = 2_000
+"""A report has to fit into a message."""
 _DIFFERENCES_HELD: Final = 256
 
 
@@ -64,7 +68,15 @@ class Stream:
     """
 
     def __init__(
-        self, room: Room, key: SdkKey, account_id: str, view: View, answers: Answers, wake: Callable[[], None]
+        self,
+        room: Room,
+        key: SdkKey,
+        account_id: str,
+        view: View,
+        *,
+        answers: Answers,
+        reach: ReachLog,
+        wake: Callable[[], None],
     ) -> None:
         self.key = key
         self.account_id = account_id
@@ -72,8 +84,11 @@ class Stream:
         self._room = room
         self._view = view
         self._answers = answers
+        self._reach = reach
         self._wake = wake
         self._sent: Sent | None = None
+        # Changes are counted by number: what is in the snapshot already does not concern this stream.
+        self._taken = self._handed = reach.number
 
     @property
     def has_features(self) -> bool:
@@ -88,10 +103,11 @@ class Stream:
     def take(self, now: float) -> Batch | None:
         """Return everything that is to be sent now, and remember it as sent; None = nothing.
 
-        The caller sends the whole batch before it takes the next one.
+        The caller sends the whole batch, and says so (`handed_over`), before it takes the next one.
         """
         if self.revoked:
             return None
+        self._taken = self._reach.number
         if self._sent is None:
             return self._take_all(now)
         now = max(now, self._sent.at)
@@ -101,6 +117,16 @@ class Stream:
         kept = None if due else self._sent.changes_at
         self._sent = Sent(self._room.snapshot, self._view, now, earliest(kept, found.changes_at))
         return Batch((found.data,), found.events) if found.events else None
+
+    def handed_over(self) -> None:
+        """Note that what was taken last is with the transport, or that it was nothing."""
+        if self._taken != self._handed:
+            self._reach.sent(self.key.environment_id, self._handed, self._taken)
+            self._handed = self._taken
+
+    def left(self) -> None:
+        """Note that the connection is gone: what it was not sent yet does not concern it any more."""
+        self._reach.left(self.key.environment_id, self._handed)
 
     def _take_all(self, now: float) -> Batch:
         snapshot, view = self._room.snapshot, self._view
@@ -129,15 +155,23 @@ class Stream:
 class Hub:
     """All open streams. A watcher of the source: what it is told acts on open streams at once."""
 
-    def __init__(self, access: Access, answers: Answers) -> None:
+    def __init__(self, access: Access, answers: Answers, reach: ReachLog | None = None) -> None:
         self._access = access
         self._answers = answers
+        self._reach = reach or ReachLog()
         self._rooms: dict[str, Room] = {}
         self._accounts: dict[str, set[Stream]] = {}
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
+
+    def streams(self) -> dict[str, int]:
+        """How many streams each environment has; of very many environments, those with the most."""
+        counts = ((environment_id, len(room.streams)) for environment_id, room in self._rooms.items())
+        if len(self._rooms) <= ENVIRONMENTS_TOLD:
+            return dict(counts)
+        return dict(heapq.nlargest(ENVIRONMENTS_TOLD, counts, key=lambda each: each[1]))
 
     def join(self, key: SdkKey, context: EvaluationContext, wake: Callable[[], None]) -> Stream | None:
         """Open a stream on what is true at this moment; None = it is not at hand, look it up first.
@@ -150,7 +184,9 @@ class Hub:
         room = self._rooms.setdefault(key.environment_id, Room(grant.snapshot))
         room.swap(grant.snapshot)
         view = View.of(grant.policy, client_evaluated=key.client_evaluated, context=context)
-        stream = Stream(room, key, grant.account.id, view, self._answers, wake)
+        stream = Stream(
+            room, key, grant.account.id, view, answers=self._answers, reach=self._reach, wake=wake
+        )
         room.streams.add(stream)
         self._accounts.setdefault(grant.account.id, set()).add(stream)
         self._count += 1
@@ -158,6 +194,7 @@ class Hub:
 
     def leave(self, stream: Stream) -> None:
         """Forget the stream."""
+        stream.left()
         room = self._rooms[stream.key.environment_id]
         room.streams.remove(stream)
         if not room.streams:
@@ -175,6 +212,7 @@ class Hub:
             return
         if snapshot is not None:
             room.swap(snapshot)
+            self._reach.swapped(environment_id, snapshot.revision, len(room.streams))
         for stream in room.streams:
             if snapshot is None:
                 stream.revoke()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from common.caching.app import open_cache
+from common.contracts.reports import Report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from common.caching.app import CacheOptions, OpenCache
     from common.caching.loader import Origin
     from common.messaging.bus import Bus
+    from edge.app import Edge
 
 MISS_SECONDS: Final = 5.0
 """Dacha remembers misses as well and is near: here they are only kept from asking twice in a moment."""
@@ -48,3 +50,17 @@ async def open_near_cache(
         miss_seconds=MISS_SECONDS,
     ) as near:
         yield near
+
+
+def report_of(instance: str, near: OpenCache, edge: Edge) -> Report:
+    """What an Edge has to say of itself now, for `common.reporting`."""
+    replica = near.holdings.replica
+    return Report(
+        instance=instance,
+        role="edge",
+        epoch=replica.epoch,
+        position=replica.position,
+        live=replica.live and not near.cache.silent_seconds,
+        streams=dict(edge.streams_by_environment()),
+        reaches=edge.reaches(),
+    )

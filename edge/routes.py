@@ -6,7 +6,7 @@ requests into questions and answers into responses; what is true is decided else
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -51,10 +51,18 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class StreamResponse(EventSourceResponse):
     """A stream of frames that were made elsewhere; a client that takes nothing for too long is cut off."""
 
-    def __init__(self, visitor: Visitor, streams: Streams, usage: Usage, *, stall_seconds: float) -> None:
+    def __init__(
+        self,
+        visitor: Visitor,
+        streams: Streams,
+        usage: Usage,
+        *,
+        stall_seconds: float,
+        headers: Mapping[str, str],
+    ) -> None:
         super().__init__(
             streams.frames(visitor),
-            headers={"Content-Type": "text/event-stream", **_UNCACHED},
+            headers={"Content-Type": "text/event-stream", **_UNCACHED, **headers},
             # Heartbeats are part of the frames: no task of their own for each stream.
             ping=0,
             send_timeout=stall_seconds,
@@ -132,9 +140,8 @@ class SdkEndpoints:
             "ETag": poll.etag,
             "Cache-Control": cache_control(snapshots, self._cache_control),
             "Vary": _VARIES_BY,
+            **self._staleness(),
         }
-        if self._source.silent_seconds:
-            headers[SILENT_HEADER] = str(int(self._source.silent_seconds))
         if poll.body is None:
             return Response(status_code=304, headers=headers)
         return Response(poll.body, headers=headers, media_type="application/json")
@@ -182,7 +189,18 @@ class SdkEndpoints:
         if is_python and await self._streams.is_unknown(visitor):
             self._usage.hit("stream", "unknown")
             raise UnknownKey
-        return StreamResponse(visitor, self._streams, self._usage, stall_seconds=self._stall_seconds)
+        return StreamResponse(
+            visitor,
+            self._streams,
+            self._usage,
+            stall_seconds=self._stall_seconds,
+            headers=self._staleness(),
+        )
+
+    def _staleness(self) -> dict[str, str]:
+        """Say for how long the log was not heard, when it is not: what is served may be that old."""
+        silent = int(self._source.silent_seconds)
+        return {SILENT_HEADER: str(silent)} if silent else {}
 
     async def update(self, request: Request) -> Response:
         target = requests.update_target(request)

@@ -241,6 +241,7 @@ class Streams:
                 for piece in frames.pieces(batch.parts):
                     yield piece
                 seat.spoke()
+            stream.handed_over()
             if seat.is_over:
                 break
             if seat.is_silent:

@@ -1,0 +1,184 @@
+"""How far each change has come at this Edge: how many streams it concerned, how many were sent it, how late.
+
+A stream is sent differences between snapshots, not events; so changes are numbered here as they are
+swapped in, and a stream that was sent all up to a number was sent every change in between. Must not know
+transports, nor who hears of this.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from common.contracts.reports import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from common.contracts.events import Event, Heartbeat
+    from common.messaging.bus import Bus, Subscriber
+
+CHANGES_REMEMBERED: Final = 200
+EVENTS_REMEMBERED: Final = 1_024
+"""An event may be applied later than it came: when a load ends, or a hole is closed."""
+
+
+class _Change:
+    """One change of one environment on its way to the streams that were open then."""
+
+    __slots__ = (
+        "committed",
+        "environment_id",
+        "number",
+        "position",
+        "reached",
+        "revision",
+        "slowest",
+        "streams",
+    )
+
+    def __init__(
+        self, number: int, environment_id: str, revision: int, position: int, committed: float, streams: int
+    ) -> None:
+        self.number = number
+        self.environment_id = environment_id
+        self.revision = revision
+        self.position = position
+        self.committed = committed
+        self.streams = streams
+        self.reached = 0
+        self.slowest = 0.0
+
+
+class ReachLog:
+    """The latest changes that open streams were concerned by. Counting costs O(1) for each write.
+
+    A stream counts for the changes that came while it was open; one that left before it was sent a
+    change does not count for it any more. `on_change` is called when there is something new to tell.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.time, changes_remembered: int = CHANGES_REMEMBERED
+    ) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._changes_remembered = changes_remembered
+        self._number = 0
+        self._heard = 0
+        self._events: OrderedDict[tuple[str, int], tuple[int, float]] = OrderedDict()
+        self._changes: deque[_Change] = deque()
+        self._by_environment: dict[str, deque[_Change]] = {}
+
+    @property
+    def number(self) -> int:
+        """The number of the latest change: what is sent now contains all up to it."""
+        return self._number
+
+    def heard(self, event: Event) -> None:
+        """Note what the log says of a change, before it is swapped in."""
+        self._heard = max(self._heard, event.position)
+        if event.counter.kind == "environment":
+            self._events[event.counter.id, event.revision] = (event.position, event.time)
+            if len(self._events) > EVENTS_REMEMBERED:
+                self._events.popitem(last=False)
+        self.on_change()
+
+    def swapped(self, environment_id: str, revision: int, streams: int) -> None:
+        """Note that an environment with that many streams is now at this revision.
+
+        Of a revision that was loaded, since its event never came, the position is one that it does not
+        exceed, and its time is now.
+        """
+        self._number += 1
+        if not streams:
+            return
+        position, committed = self._events.get((environment_id, revision), (self._heard, self._clock()))
+        change = _Change(self._number, environment_id, revision, position, committed, streams)
+        self._changes.append(change)
+        self._by_environment.setdefault(environment_id, deque()).append(change)
+        if len(self._changes) > self._changes_remembered:
+            self._forget(self._changes.popleft())
+        self.on_change()
+
+    def sent(self, environment_id: str, before: int, number: int) -> None:
+        """Note that a stream that had been sent all up to ``before`` was now sent all up to ``number``."""
+        changes = self._by_environment.get(environment_id)
+        if changes is None or changes[-1].number <= before:
+            return
+        now = self._clock()
+        for change in reversed(changes):
+            if change.number <= before:
+                break
+            if change.number <= number:
+                change.reached += 1
+                change.slowest = max(change.slowest, now - change.committed)
+        self.on_change()
+
+    def left(self, environment_id: str, before: int) -> None:
+        """Note that a stream left that had been sent all up to ``before``."""
+        for change in reversed(self._by_environment.get(environment_id, ())):
+            if change.number <= before:
+                return
+            change.streams -= 1
+            self.on_change()
+
+    def reaches(self) -> tuple[Reach, ...]:
+        """What there is to tell, in the order of the positions."""
+        told = (
+            Reach(
+                position=change.position,
+                environment_id=change.environment_id,
+                revision=change.revision,
+                streams=change.streams,
+                reached=change.reached,
+                slowest_milliseconds=1_000 * change.slowest,
+            )
+            for change in self._changes
+        )
+        return tuple(sorted(told, key=lambda reach: reach.position))
+
+    def _forget(self, change: _Change) -> None:
+        changes = self._by_environment[change.environment_id]
+        changes.popleft()
+        if not changes:
+            del self._by_environment[change.environment_id]
+
+
+class NotedBus:
+    """Satisfies `common.messaging.bus.Bus`: a `ReachLog` hears every event just before the subscriber."""
+
+    def __init__(self, bus: Bus, log: ReachLog) -> None:
+        self._bus = bus
+        self._log = log
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        return self._bus.heartbeat_seconds
+
+    def sync(self) -> None:
+        self._bus.sync()
+
+    @asynccontextmanager
+    async def subscribe(self, subscriber: Subscriber) -> AsyncIterator[None]:
+        async with self._bus.subscribe(_Noting(subscriber, self._log)):
+            yield
+
+
+class _Noting:
+    """Satisfies `Subscriber`: notes, and passes on."""
+
+    def __init__(self, subscriber: Subscriber, log: ReachLog) -> None:
+        self._subscriber = subscriber
+        self._log = log
+
+    def on_event(self, event: Event) -> None:
+        self._log.heard(event)
+        self._subscriber.on_event(event)
+
+    def on_heartbeat(self, heartbeat: Heartbeat) -> None:
+        self._subscriber.on_heartbeat(heartbeat)
+
+    def on_disconnected(self) -> None:
+        self._subscriber.on_disconnected()
