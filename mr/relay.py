@@ -1,9 +1,10 @@
 """The relay: gives every committed change its position, in order, exactly one relay per database.
 
-It holds a lease on the database's own clock and stops when it was lost. It is also the housekeeper:
-it notices a restored database before anything else, projects everything again when code or settings
-make other states, and forgets what is too old. When the database is away it goes on trying, for ever.
-Must not know what the changes are.
+It holds a lease on the database's own clock and stops when it was lost. What has a position is sent to a
+bus, where there is one (`mr.sending`), and else is published by having it. It is also the housekeeper: it
+notices a restored database before anything else, projects everything again when code or settings make
+other states, and forgets what is too old. When the database is away it goes on trying, for ever. Must not
+know what the changes are.
 """
 
 from __future__ import annotations
@@ -17,16 +18,33 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from common.errors import Unavailable
 from mr.db.epoch import settle_epoch
-from mr.db.lease import LeaseLost, assign, check, expire, hold, is_waiting, prune, release, take
+from mr.db.lease import (
+    LeaseLost,
+    assign,
+    check,
+    expire,
+    hand_over,
+    hold,
+    is_waiting,
+    mark,
+    prune,
+    release,
+    take,
+)
+from mr.db.notify import hear_commits
 from mr.db.reprojection import reproject
+from mr.db.snapshots import load_backlog, load_place
+from mr.sending import HEARTBEAT_SECONDS, RelayMetrics, Sender
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from common.messaging.bus import Publisher
+    from mr.db.lease import Assigned
     from mr.db.session import Database, WriteSession
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +56,11 @@ LONGEST_PAUSE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 5.0
 BATCH: Final = 500
 KEEP_UPDATES_SECONDS: Final = 86_400.0
+WITHOUT_BUS_SECONDS: Final = 5.0
+"""A leader that has been cut off from the bus for so long lets another try, who may not be."""
+LONGEST_WITHOUT_BUS_SECONDS: Final = 60.0
+PATIENCE_MILLISECONDS: Final = 1_000
+"""How long a lease must be free before somebody takes it who cannot send: the others come first."""
 
 
 class Relay:
@@ -48,11 +71,13 @@ class Relay:
         database: Database,
         *,
         holder: str,
+        publisher: Publisher | None,
         on_positions: Callable[[], None] | None,
         keep_rows: int,
         keep_seconds: float,
         upkeep_seconds: float,
         lease_seconds: float,
+        heartbeat_seconds: float,
         registry: CollectorRegistry,
     ) -> None:
         self._database = database
@@ -63,14 +88,29 @@ class Relay:
         self._keep_seconds = keep_seconds
         self._upkeep_seconds = upkeep_seconds
         self._lease_milliseconds = int(lease_seconds * 1000)
+        self._lease_seconds = lease_seconds
         self._woken = asyncio.Event()
+        self._seen_commit = False
         self._stopping = asyncio.Event()
         self._progress = asyncio.Condition()
         self._idle_passes = 0
         self._renew_at = 0.0
+        self._sure_until = 0.0
         self._term: int | None = None
         self._position = 0
-        self._metrics = _Metrics(registry)
+        self._metrics = RelayMetrics(registry)
+        self._without_bus_since: float | None = None
+        self._without_bus_seconds = WITHOUT_BUS_SECONDS
+        self._sender: Sender | None = None
+        if publisher is not None:
+            self._sender = Sender(
+                database,
+                publisher,
+                leadership=self,
+                metrics=self._metrics,
+                lease_milliseconds=self._lease_milliseconds,
+                heartbeat_seconds=heartbeat_seconds,
+            )
 
     @property
     def term(self) -> int | None:
@@ -82,8 +122,19 @@ class Relay:
         """The last position that this relay gave or found."""
         return self._position
 
+    @property
+    def sending_term(self) -> int | None:
+        """The term while nobody else can have taken over, by this process's own clock; else None."""
+        return self._term if time.monotonic() < self._sure_until else None
+
+    @property
+    def published(self) -> int:
+        """The last position up to which everything is known to be published."""
+        return self._position if self._sender is None else self._sender.published
+
     def wake(self) -> None:
-        """Look for committed rows now instead of at the next poll."""
+        """Something was committed: give it a position now instead of at the next poll."""
+        self._seen_commit = True
         self._woken.set()
 
     async def drained(self) -> None:
@@ -91,13 +142,22 @@ class Relay:
         target = self._idle_passes + 2
         async with self._progress:
             while self._idle_passes < target:
-                self.wake()
+                self._woken.set()
                 await self._progress.wait()
 
     def stop(self) -> None:
         """Finish what is being done, and nothing more: cancelling would cut a transaction in half."""
         self._stopping.set()
         self._woken.set()
+        if self._sender is not None:
+            self._sender.stop()
+
+    def lost(self, term: int) -> None:
+        """The lease of this term is somebody else's; nothing more is done under it."""
+        if self._term == term:
+            _log.warning("relay.lease_lost", term=term)
+            self._metrics.failures.labels("lease").inc()
+            self._leads(None)
 
     async def lead(self) -> None:
         """Be the relay whenever that is possible, until stopped."""
@@ -109,12 +169,12 @@ class Relay:
                 more = await self._step()
                 failures = 0
             except LeaseLost:
-                _log.warning("relay.lease_lost", term=self._term)
-                self._leads(None)
+                if self._term is not None:
+                    self.lost(self._term)
                 more = False
             except Unavailable as error:
                 failures += 1
-                self._metrics.failures.inc()
+                self._metrics.failures.labels("database").inc()
                 if failures == 1:
                     _log.warning("relay.database_unavailable", detail=str(error))
                 await self._rest(_pause(failures))
@@ -153,6 +213,11 @@ class Relay:
         except Unavailable as error:
             _log.info("relay.lease_not_released", detail=str(error))
 
+    async def send(self) -> None:
+        """Send to the bus whatever has a position, until stopped; nothing where there is no bus."""
+        if self._sender is not None:
+            await self._sender.run()
+
     async def _step(self) -> bool:
         """Do what there is to do; True when there is more at once."""
         if self._term is None and not await self._begin():
@@ -160,36 +225,111 @@ class Relay:
         term = self._term
         if term is None:
             return False
+        if self._is_cut_off():
+            await self._stand_back(term)
+            return False
         if time.monotonic() >= self._renew_at:
             await self._renew(term)
-        if not await is_waiting(self._database):
+        seen, self._seen_commit = self._seen_commit, False
+        if not seen and not await is_waiting(self._database):
             await self._note_idle()
             return False
+        return await self._assign(term)
+
+    async def _assign(self, term: int) -> bool:
+        started = time.monotonic()
         assigned = await assign(
-            self._database, term, limit=BATCH, lease_milliseconds=self._lease_milliseconds
+            self._database,
+            term,
+            limit=BATCH,
+            lease_milliseconds=self._lease_milliseconds,
+            published=self._sender is None,
         )
+        self._held_since(started)
         self._moved(assigned.position)
-        if assigned.given and self._on_positions is not None:
+        if assigned.given:
+            self._tell(assigned)
+        if assigned.given == BATCH:
+            return True
+        await self._note_idle()
+        return False
+
+    def _tell(self, assigned: Assigned) -> None:
+        if self._on_positions is not None:
             self._on_positions()
-        return True
+        if self._sender is None:
+            self._metrics.note_published(each.timestamp() for each in assigned.created)
+            self._metrics.published.set(assigned.position)
+        else:
+            self._sender.wake()
 
     async def _begin(self) -> bool:
         """Try to take the lease; before anything is assigned under it, the epoch must be right."""
-        term = await take(self._database, self._holder, self._lease_milliseconds)
+        started = time.monotonic()
+        can_send = self._sender is None or self._sender.connected
+        term = await take(
+            self._database,
+            self._holder,
+            self._lease_milliseconds,
+            patience_milliseconds=0 if can_send else PATIENCE_MILLISECONDS,
+        )
         if term is None:
             return False
         _log.info("relay.leads", term=term, holder=self._holder)
         await self._settle(term)
+        if self._sender is None:
+            await self._publish_what_waited_for_a_bus(term)
+        self._held_since(started)
         self._leads(term)
         self._renew_at = 0.0
         return True
 
+    async def _publish_what_waited_for_a_bus(self, term: int) -> None:
+        """Whoever led before had one: nobody will send what it had not."""
+        async with self._database.read() as session:
+            place = await load_place(session, self._database)
+        await mark(
+            self._database, term, after=0, upto=place.position, lease_milliseconds=self._lease_milliseconds
+        )
+
     async def _renew(self, term: int) -> None:
         # A database can also be restored under a relay that never stopped.
         await self._settle(term)
+        started = time.monotonic()
         async with self._database.write() as session:
-            self._moved(await hold(session, self._database, term, self._lease_milliseconds))
-        self._renew_at = time.monotonic() + self._lease_milliseconds / 3000
+            position = await hold(session, self._database, term, self._lease_milliseconds)
+        self._held_since(started)
+        self._moved(position)
+        self._renew_at = time.monotonic() + self._lease_seconds / 3
+        await self._measure()
+
+    async def _measure(self) -> None:
+        async with self._database.read() as session:
+            place = await load_place(session, self._database)
+            backlog = await load_backlog(session, place, min(self.published, place.position))
+        self._metrics.backlog.set(backlog.rows)
+        self._metrics.oldest.set(0.0 if backlog.oldest is None else max(0.0, time.time() - backlog.oldest))
+
+    def _is_cut_off(self) -> bool:
+        """True when this leader cannot send for so long that another should try."""
+        if self._sender is None or self._database.dialect == "sqlite":
+            return False
+        if self._sender.connected:
+            self._without_bus_since = None
+            self._without_bus_seconds = WITHOUT_BUS_SECONDS
+            return False
+        now = time.monotonic()
+        if self._without_bus_since is None:
+            self._without_bus_since = now
+        return now - self._without_bus_since >= self._without_bus_seconds
+
+    async def _stand_back(self, term: int) -> None:
+        """Let another relay take over; if nobody does, this one leads again and is more patient."""
+        _log.warning("relay.stands_back", term=term, seconds_without_bus=self._without_bus_seconds)
+        self._without_bus_since = None
+        self._without_bus_seconds = min(2 * self._without_bus_seconds, LONGEST_WITHOUT_BUS_SECONDS)
+        self._leads(None)
+        await hand_over(self._database, term)
 
     async def _settle(self, term: int) -> None:
         if await settle_epoch(self._database, partial(self._fence, term)):
@@ -224,6 +364,15 @@ class Relay:
     def _leads(self, term: int | None) -> None:
         self._term = term
         self._metrics.leads.set(0 if term is None else 1)
+        self._metrics.term.set(term or 0)
+        if term is None:
+            self._metrics.backlog.set(0)
+            self._metrics.oldest.set(0)
+        elif self._sender is not None:
+            self._sender.wake()
+
+    def _held_since(self, started: float) -> None:
+        self._sure_until = started + self._lease_seconds
 
     def _moved(self, position: int) -> None:
         self._position = position
@@ -240,18 +389,6 @@ class Relay:
                 await self._stopping.wait()
 
 
-class _Metrics:
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.leads = Gauge("burgee_relay_leads", "1 while this process is the relay", registry=registry)
-        self.position = Gauge("burgee_relay_position", "Last position known to be given", registry=registry)
-        self.failures = Counter(
-            "burgee_relay_failures", "Attempts that found the database away", registry=registry
-        )
-        self.restores = Counter(
-            "burgee_relay_restores", "Restored databases that were noticed", registry=registry
-        )
-
-
 def _pause(failures: int) -> float:
     longest = min(LONGEST_PAUSE_SECONDS, POLL_SECONDS * 2 ** min(failures, 8))
     return random.uniform(POLL_SECONDS / 2, longest)  # noqa: S311 (spreads load, hides nothing)
@@ -262,25 +399,31 @@ async def open_relay(
     database: Database,
     *,
     holder: str,
+    publisher: Publisher | None = None,
     on_positions: Callable[[], None] | None = None,
     keep_rows: int = 100_000,
     keep_seconds: float = 86_400.0,
     upkeep_seconds: float = UPKEEP_SECONDS,
     lease_seconds: float = LEASE_SECONDS,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
     registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[Relay]:
     """Run a relay for the life of the block; ``on_positions`` is called after each batch of positions.
 
-    Whatever goes wrong for good inside breaks the block too.
+    With a ``publisher`` changes are published when it has confirmed them, and heartbeats follow them at least
+    every ``heartbeat_seconds``; without one they are published by having a position. Whatever goes wrong for
+    good inside breaks the block too.
     """
     relay = Relay(
         database,
         holder=holder,
+        publisher=publisher,
         on_positions=on_positions,
         keep_rows=keep_rows,
         keep_seconds=keep_seconds,
         upkeep_seconds=upkeep_seconds,
         lease_seconds=lease_seconds,
+        heartbeat_seconds=heartbeat_seconds,
         registry=registry or CollectorRegistry(),
     )
     stop_waking = database.on_commit(relay.wake)
@@ -288,15 +431,25 @@ async def open_relay(
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(relay.lead(), name="relay"),
+                tasks.create_task(relay.send(), name="relay-sender"),
                 tasks.create_task(relay.keep_up(), name="relay-upkeep"),
             ]
+            listening = _listen(tasks, database, relay)
             try:
                 yield relay
             finally:
                 relay.stop()
                 await asyncio.wait(running, timeout=STOP_SECONDS)
-                for task in running:
+                for task in (*running, *listening):
                     task.cancel()
     finally:
         stop_waking()
         await relay.leave()
+
+
+def _listen(tasks: asyncio.TaskGroup, database: Database, relay: Relay) -> list[asyncio.Task[None]]:
+    """Hear of other processes' commits, where a database can tell."""
+    if database.dialect != "postgresql":
+        return []
+    hearing = hear_commits(database.url, relay.wake, but_not=database.name)
+    return [tasks.create_task(hearing, name="relay-listener")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, select, true, update
+from sqlalchemy import delete, exists, func, select, true, update
 
 from mr.db.delivered import table_of
 from mr.db.models.base import utc_now
@@ -17,6 +17,9 @@ from mr.db.models.delivery import KeyTombstone, OutboxRow, RelayLease, SdkUpdate
 from mr.db.snapshots import database_milliseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from mr.db.session import Database, WriteSession
 
 _PRUNED_AT_ONCE = 1_000
@@ -27,19 +30,25 @@ class LeaseLost(Exception):
 
 
 class Assigned(NamedTuple):
-    """What one transaction assigned: the last position there is now, and how many rows got one."""
+    """What one transaction assigned: the last position there is now, and when the rows were written."""
 
     position: int
-    given: int
+    created: Sequence[datetime]
+
+    @property
+    def given(self) -> int:
+        return len(self.created)
 
 
-async def take(database: Database, holder: str, lease_milliseconds: int) -> int | None:
-    """Take the lease if it is free; return its term, or None while somebody else has it.
+async def take(
+    database: Database, holder: str, lease_milliseconds: int, *, patience_milliseconds: int = 0
+) -> int | None:
+    """Take the lease if it has been free for so long; return its term, or None while somebody has it.
 
     A SQLite file has one owner, so there whoever is left in the row is gone.
     """
     now = database_milliseconds(database)
-    free = true() if database.dialect == "sqlite" else RelayLease.until < now
+    free = true() if database.dialect == "sqlite" else RelayLease.until < now - patience_milliseconds
     async with database.read() as session:
         if await session.scalar(select(RelayLease.term).where(RelayLease.id == 1, free)) is None:
             return None
@@ -88,37 +97,64 @@ async def release(database: Database, term: int) -> None:
         )
 
 
+async def hand_over(database: Database, term: int) -> None:
+    """End the lease now, as if its time were over: who follows needs no longer look like a dead relay."""
+    async with database.write() as session:
+        await session.execute(
+            update(RelayLease)
+            .where(RelayLease.id == 1, RelayLease.term == term)
+            .values(until=database_milliseconds(database))
+            .execution_options(synchronize_session=False)
+        )
+
+
 async def is_waiting(database: Database) -> bool:
     """True when a committed row has no position yet."""
     async with database.read() as session:
         return bool(await session.scalar(select(exists().where(OutboxRow.position.is_(None)))))
 
 
-async def assign(database: Database, term: int, *, limit: int, lease_milliseconds: int) -> Assigned:
+async def assign(
+    database: Database, term: int, *, limit: int, lease_milliseconds: int, published: bool = True
+) -> Assigned:
     """Give the next positions to waiting rows in the order of ``seq``; raises `LeaseLost`.
 
-    There is no bus to wait for, so having a position is being published.
+    ``published``: there is no bus to wait for, so having a position is being published.
     """
     rows, lease = table_of(OutboxRow), table_of(RelayLease)
+    waiting = (
+        select(rows.c.seq, func.row_number().over(order_by=rows.c.seq).label("place"))
+        .where(rows.c.position.is_(None))
+        .order_by(rows.c.seq)
+        .limit(limit)
+        .subquery()
+    )
     async with database.write() as session:
         position = await hold(session, database, term, lease_milliseconds)
-        waiting = (
+        created = (
             await session.scalars(
-                select(rows.c.seq).where(rows.c.position.is_(None)).order_by(rows.c.seq).limit(limit)
+                update(rows)
+                .where(rows.c.seq == waiting.c.seq)
+                .values(position=position + waiting.c.place, published=utc_now() if published else None)
+                .returning(rows.c.created)
             )
         ).all()
-        if waiting:
-            now = utc_now()
-            await session.execute(
-                update(rows).where(rows.c.seq == bindparam("row")),
-                [
-                    {"row": seq, "position": position + place, "published": now}
-                    for place, seq in enumerate(waiting, 1)
-                ],
-            )
-            position += len(waiting)
+        if created:
+            position += len(created)
             await session.execute(update(lease).where(lease.c.id == 1).values(position=position))
-    return Assigned(position, len(waiting))
+    return Assigned(position, created)
+
+
+async def mark(database: Database, term: int, *, after: int, upto: int, lease_milliseconds: int) -> None:
+    """Mark what has a position above ``after`` up to ``upto`` as published; raises `LeaseLost`."""
+    rows = table_of(OutboxRow)
+    async with database.write() as session:
+        await hold(session, database, term, lease_milliseconds)
+        await session.execute(
+            update(rows)
+            .where(rows.c.position > after, rows.c.position <= upto, rows.c.published.is_(None))
+            .values(published=utc_now())
+        )
 
 
 async def prune(

@@ -13,6 +13,7 @@ import random
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from uuid import uuid4
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -25,6 +26,7 @@ from mr.db.models.base import Base
 from mr.db.models.delivery import ACCOUNT, Counter
 from mr.db.models.portfolios import Application, Environment, Portfolio
 from mr.db.models.service_accounts import ServiceAccount
+from mr.db.notify import notify
 from mr.db.properties import NO_TEMPLATES, PropertyTemplates
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy import Select
+    from sqlalchemy.engine import URL
 
     from mr.db.engines import Engines
 
@@ -168,12 +171,19 @@ class Database:
     ) -> None:
         self.dialect: Dialect = engines.dialect
         self.templates = templates
+        self.name = uuid4().hex
+        """Tells what this process wrote from what others did."""
         self._engines = engines
         self._tombstone_seconds = tombstone_seconds
         self._wakes: list[Callable[[], None]] = []
         # Waiting here is fair and holds no connection. SQLite has one writer; on PostgreSQL those that
         # may wait for locks leave a few connections to those that wait for nobody.
         self._turns = asyncio.Semaphore(1 if self.dialect == "sqlite" else pool_size)
+
+    @property
+    def url(self) -> URL:
+        """Where it is, its password included: not for logs."""
+        return self._engines.writer.url
 
     @property
     def lineage(self) -> str | None:
@@ -206,6 +216,8 @@ class Database:
                     if locks is not NO_LOCKS:
                         await session.lock(locks)
                     yield session
+                    if session.highest_seq and self.dialect == "postgresql":
+                        await notify(session, self.name)
                 if session.highest_seq:
                     self._engines.note_seq(session.highest_seq)
         if session.highest_seq:

@@ -7,7 +7,7 @@ position it carries. Must not know MR's own tables, nor who asks.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
-from common.contracts.events import CounterId, Event, decode_data
+from common.contracts.events import CounterId, LoggedEvent
 from common.contracts.features import Tombstone
 from common.contracts.lookups import CounterState
 from common.errors import Unavailable
@@ -37,14 +37,18 @@ from mr.db.models.system import EPOCH, INCARNATION, SystemState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from common.contracts.events import EventData
+    from common.contracts.events import Event
     from mr.db.session import Database
 
 _log = structlog.get_logger(__name__)
+
+BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Of payloads that are read from the log at once."""
 
 
 class Place(NamedTuple):
@@ -227,20 +231,86 @@ async def load_revisions(session: AsyncSession, counters: Sequence[CounterId]) -
     return found
 
 
-async def load_events(session: AsyncSession, place: Place, after: int, limit: int) -> list[Event]:
-    """Read the first events above ``after``, in the order of their positions."""
+async def load_log(session: AsyncSession, place: Place, after: int, limit: int) -> list[LoggedEvent]:
+    """Read the first events above ``after`` as they are sent, in the order of their positions.
+
+    At most ``limit``, and fewer when they are big: it is for one batch in memory.
+    """
+    upto = min(place.position, after + limit)
+    if upto <= after:
+        return []
+    if upto > after + 1:
+        upto = await _fitting(session, after, upto)
     rows = await session.scalars(
         select(OutboxRow)
-        .where(OutboxRow.position > after, OutboxRow.position <= place.position)
+        .where(OutboxRow.position > after, OutboxRow.position <= upto)
         .order_by(OutboxRow.position)
-        .limit(limit)
     )
-    return [_event(row, place) for row in rows]
+    return [_logged(row, place) for row in rows]
 
 
-def _event(row: OutboxRow, place: Place) -> Event:
-    return Event(
+async def _fitting(session: AsyncSession, after: int, upto: int) -> int:
+    """The last position of what fits into a batch together with all before it; at least one does."""
+    # Payloads are ASCII; PostgreSQL tells their bytes without fetching them.
+    length = func.length if session.get_bind().dialect.name == "sqlite" else func.octet_length
+    sizes = await session.execute(
+        select(OutboxRow.position, length(OutboxRow.payload))
+        .where(OutboxRow.position > after, OutboxRow.position <= upto)
+        .order_by(OutboxRow.position)
+    )
+    last, total = after, 0
+    for position, size in sizes:
+        total += size
+        if total > BATCH_BYTES and last > after:
+            break
+        last = position
+    return last
+
+
+async def load_events(session: AsyncSession, place: Place, after: int, limit: int) -> list[Event]:
+    """Read the first events above ``after``, in the order of their positions; fewer when they are big."""
+    return [_decoded(each) for each in await load_log(session, place, after, limit)]
+
+
+async def load_published(session: AsyncSession, place: Place) -> int:
+    """Read the last position up to which everything is known to have been published."""
+    first = await session.scalar(
+        select(func.min(OutboxRow.position)).where(
+            OutboxRow.position.is_not(None), OutboxRow.published.is_(None)
+        )
+    )
+    return place.position if first is None else first - 1
+
+
+class Backlog(NamedTuple):
+    """What was committed and is not published: how many rows, and when the oldest was written."""
+
+    rows: int
+    oldest: float | None
+
+
+async def load_backlog(session: AsyncSession, place: Place, published: int) -> Backlog:
+    """Read what waits above ``published``, the last position up to which everything was published."""
+    oldest: datetime | None
+    waiting, oldest = (
+        await session.execute(
+            select(func.count(), func.min(OutboxRow.created)).where(OutboxRow.position.is_(None))
+        )
+    ).one()
+    if place.position > published:
+        oldest = await session.scalar(
+            select(OutboxRow.created)
+            .where(OutboxRow.position > published)
+            .order_by(OutboxRow.position)
+            .limit(1)
+        )
+    return Backlog(waiting + place.position - published, None if oldest is None else oldest.timestamp())
+
+
+def _logged(row: OutboxRow, place: Place) -> LoggedEvent:
+    return LoggedEvent(
         id=str(row.id),
+        type=row.type,
         counter=_counter_id(row.counter_kind, row.counter_id),
         position=row.position or 0,
         term=place.term,
@@ -249,17 +319,17 @@ def _event(row: OutboxRow, place: Place) -> Event:
         previous=row.previous,
         digest=row.digest,
         time=row.created.timestamp(),
-        data=_decoded(row),
+        payload=row.payload.encode(),
     )
 
 
-def _decoded(row: OutboxRow) -> EventData | None:
-    """The data; None (a pointer: load it) for what another release wrote and this one cannot read."""
+def _decoded(logged: LoggedEvent) -> Event:
+    """The event; a pointer (load it) for what another release wrote and this one cannot read."""
     try:
-        return decode_data(row.type, row.payload.encode())
+        return logged.event()
     except msgspec.MsgspecError:
-        _log.exception("log.row_not_understood", seq=row.seq, type=row.type)
-        return None
+        _log.exception("log.row_not_understood", position=logged.position, type=logged.type)
+        return msgspec.structs.replace(logged, payload=b"").event()
 
 
 def _counter_id(kind: Any, identity: UUID) -> CounterId:

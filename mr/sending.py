@@ -1,0 +1,265 @@
+"""Sends what has a position to the bus, in order, and says with heartbeats how far it is.
+
+Only the relay's holder sends. A row counts as published when the bus confirmed it, and not before: what is
+not certain is sent again, for as long as it takes, and waits in the log meanwhile, never in memory. Must not
+know how positions are given, nor what carries the events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from common.contracts.events import Heartbeat
+from common.errors import Unavailable
+from mr.db.lease import LeaseLost, mark
+from mr.db.snapshots import load_log, load_place, load_published
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from common.contracts.events import LoggedEvent
+    from common.messaging.bus import Publisher
+    from mr.db.session import Database
+
+_log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS: Final = 2.0
+LEAST_BETWEEN_BEATS: Final = 0.05
+"""Of heartbeats that were asked for: many processes ask at once when the bus is back."""
+BEAT_AFTER_EVENTS: Final = 0.25
+"""A loss at the end of a burst is seen by the next heartbeat only."""
+LOOK_SECONDS: Final = 0.1
+"""How soon an end of waiting is seen that nobody tells of: a connection, a lease."""
+LONGEST_PAUSE_SECONDS: Final = 1.0
+BATCH: Final = 500
+
+
+class BusUnavailable(Unavailable):
+    """The bus, and not the database, is away."""
+
+
+class Leadership(Protocol):
+    """The relay, as its sender sees it."""
+
+    @property
+    def sending_term(self) -> int | None:
+        """The term under which may be sent now; None while this is not certainly the relay."""
+
+    @property
+    def position(self) -> int:
+        """The last position that this relay gave or found."""
+
+    def lost(self, term: int) -> None:
+        """The lease of this term is somebody else's."""
+
+
+class RelayMetrics:
+    """What a relay tells of itself; all is 0 where it does not lead."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.leads = Gauge("burgee_relay_leads", "1 while this process is the relay", registry=registry)
+        self.term = Gauge("burgee_relay_term", "Term of the lease that this process has", registry=registry)
+        self.position = Gauge("burgee_relay_position", "Last position known to be given", registry=registry)
+        self.published = Gauge(
+            "burgee_relay_published_position", "Last position that is known as published", registry=registry
+        )
+        self.backlog = Gauge(
+            "burgee_relay_backlog_rows", "Committed changes that are not published", registry=registry
+        )
+        self.oldest = Gauge(
+            "burgee_relay_oldest_unpublished_seconds",
+            "Age of the oldest committed change that is not published",
+            registry=registry,
+        )
+        self.latency = Histogram(
+            "burgee_relay_publish_seconds",
+            "From the commit of a change to its confirmation by the bus (without one: to its position)",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
+            registry=registry,
+        )
+        self.heartbeats = Counter("burgee_relay_heartbeats", "Heartbeats sent", registry=registry)
+        self.failures = Counter(
+            "burgee_relay_failures",
+            "Attempts that failed, by what was missing",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("database", "bus", "lease"):
+            self.failures.labels(reason)
+        self.restores = Counter(
+            "burgee_relay_restores", "Restored databases that were noticed", registry=registry
+        )
+
+    def note_published(self, created: Iterable[float]) -> None:
+        """Changes written at these times are published now."""
+        now = time.time()
+        for each in created:
+            self.latency.observe(max(0.0, now - each))
+
+
+class _History(NamedTuple):
+    """Within one of these positions mean one thing, and one process sends them."""
+
+    term: int
+    epoch: str
+
+
+class Sender:
+    """One relay's way to the bus; `run` is its only task."""
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        *,
+        leadership: Leadership,
+        metrics: RelayMetrics,
+        lease_milliseconds: int,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._leadership = leadership
+        self._metrics = metrics
+        self._lease_milliseconds = lease_milliseconds
+        self._heartbeat_seconds = heartbeat_seconds
+        self._woken = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._history: _History | None = None
+        self._published = 0
+        self._beaten_at = float("-inf")
+        self._beat_at = 0.0
+        self._failures = 0
+
+    @property
+    def connected(self) -> bool:
+        """True while the way to the bus is open, as far as this end knows."""
+        return self._publisher.connected
+
+    @property
+    def published(self) -> int:
+        """The last position up to which the bus confirmed everything; 0 while that was not looked up."""
+        return self._published
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Finish the batch in work, and send no more."""
+        self._stopping.set()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send whatever there is whenever that is possible, until stopped."""
+        stop_hearing = self._publisher.on_sync(self._asked)
+        try:
+            while not self._stopping.is_set():
+                # Cleared before looking: a wake-up meanwhile means another look.
+                self._woken.clear()
+                await self._turn()
+        finally:
+            stop_hearing()
+
+    async def _turn(self) -> None:
+        term = self._leadership.sending_term
+        if term is None or not self._publisher.connected:
+            # Whoever waits for a sign of life gets it as soon as there can be one.
+            self._beat_at = 0.0
+            await self._wait(LOOK_SECONDS)
+            return
+        left = self._beat_at - time.monotonic()
+        if left > 0 and not self._has_more(term):
+            await self._wait(left)
+            return
+        try:
+            await self._send(term)
+            self._failures = 0
+        except LeaseLost:
+            self._leadership.lost(term)
+        except Unavailable as error:
+            await self._fail(error)
+
+    def _has_more(self, term: int) -> bool:
+        if self._history is None or self._history.term != term:
+            return True
+        return self._leadership.position > self._published
+
+    async def _send(self, term: int) -> None:
+        """Send one batch, if there is one, and a heartbeat behind it, if it is time."""
+        events, history = await self._read(term)
+        if events:
+            with _of_the_bus():
+                await self._publisher.publish(events)
+            upto = events[-1].position
+            await mark(
+                self._database,
+                term,
+                after=self._published,
+                upto=upto,
+                lease_milliseconds=self._lease_milliseconds,
+            )
+            self._moved(upto)
+            self._metrics.note_published(each.time for each in events)
+            self._beat_at = min(self._beat_at, time.monotonic() + BEAT_AFTER_EVENTS)
+        if time.monotonic() >= self._beat_at:
+            heartbeat = Heartbeat(term=term, epoch=history.epoch, position=self._published)
+            with _of_the_bus():
+                await self._publisher.beat(heartbeat)
+            self._metrics.heartbeats.inc()
+            self._beaten_at = time.monotonic()
+            self._beat_at = self._beaten_at + self._heartbeat_seconds
+
+    async def _read(self, term: int) -> tuple[list[LoggedEvent], _History]:
+        """Read what comes next, in the snapshot that says that this is still the relay."""
+        async with self._database.read() as session:
+            place = await load_place(session, self._database)
+            if place.term != term:
+                raise LeaseLost
+            history = _History(term, place.epoch)
+            if history != self._history:
+                self._moved(await load_published(session, place))
+                self._history = history
+                self._beat_at = 0.0
+            return await load_log(session, place, self._published, BATCH), history
+
+    def _moved(self, published: int) -> None:
+        self._published = published
+        self._metrics.published.set(published)
+
+    def _asked(self) -> None:
+        soonest = max(time.monotonic(), self._beaten_at + LEAST_BETWEEN_BEATS)
+        self._beat_at = min(self._beat_at, soonest)
+        self._woken.set()
+
+    async def _fail(self, error: Unavailable) -> None:
+        reason = "bus" if isinstance(error, BusUnavailable) else "database"
+        self._metrics.failures.labels(reason).inc()
+        self._failures += 1
+        if self._failures == 1:
+            _log.warning("relay.cannot_send", reason=reason, detail=str(error))
+        longest = min(LONGEST_PAUSE_SECONDS, LOOK_SECONDS * 2 ** min(self._failures, 8))
+        pause = random.uniform(LOOK_SECONDS / 2, longest)  # noqa: S311 (spreads load, hides nothing)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._stopping.wait()
+
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+
+@contextmanager
+def _of_the_bus() -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as error:
+        raise BusUnavailable(str(error)) from error
