@@ -22,12 +22,14 @@ from starlette.types import ASGIApp
 from burgee.seed import seed
 from burgee.settings import PartyIshSettings, PartySettings
 from common.caching.loader import Origin
+from common.client import open_client
 from common.contracts.lookups import SdkUpdate, SdkUpdateOutcome
 from common.messaging.bus import Bus
 from common.messaging.local import LocalBus
 from common.observability import process_registry, watch_loop_lag
+from common.origins.client import ApiFailures
 from common.serve import Bound, Drain, Listener, running, serve
-from common.settings import ServingSettings, WritingSettings
+from common.settings import DatabaseSettings, ServingSettings, WritingSettings
 from common.web import (
     BodyGuard,
     Health,
@@ -40,8 +42,11 @@ from common.web import (
 from dacha.app import open_dacha
 from edge.app import Edge, open_edge
 from edge.settings import PollSettings
+from edge.sinks import HttpSink
+from edge.updates import UpdateSink
 from edge_rest.app import edge_rest
 from edge_rest.settings import EdgeRestSettings
+from edge_rest.updates import NoSink
 from mr.app import mr_app, open_mr
 from mr.db.migrate import upgrade
 from mr.db.properties import PropertyTemplates
@@ -170,8 +175,7 @@ async def compose_edge_rest(settings: EdgeRestSettings) -> AsyncIterator[Process
     """Polls and updates straight on the database; a relay elsewhere publishes what updates change."""
     registry = process_registry()
     async with AsyncExitStack() as parts:
-        database = await parts.enter_async_context(_database(settings))
-        edge = _edge_rest(settings, database, registry)
+        edge, database = await parts.enter_async_context(_edge_on_a_database(settings, registry))
         yield _process(
             EDGE_REST,
             settings,
@@ -181,6 +185,41 @@ async def compose_edge_rest(settings: EdgeRestSettings) -> AsyncIterator[Process
             routes=edge.routes(),
             cors_headers=settings.cors_headers,
         )
+
+
+@asynccontextmanager
+async def _edge_on_a_database(
+    settings: EdgeRestSettings, registry: CollectorRegistry
+) -> AsyncIterator[tuple[Edge, Database]]:
+    """On the database alone, on it and a replica, or on a replica and MR's internal API."""
+    async with AsyncExitStack() as parts:
+        if settings.database_read_only:
+            replica = await parts.enter_async_context(_replica(settings, settings.database_address()))
+            sink: UpdateSink = NoSink()
+            if settings.mr_url is not None and settings.internal_token is not None:
+                client = await parts.enter_async_context(open_client())
+                sink = HttpSink(
+                    settings.mr_url,
+                    settings.internal_token.get_secret_value(),
+                    client,
+                    failures=ApiFailures(registry),
+                )
+            yield edge_rest(settings, reader=DatabaseOrigin(replica), sink=sink, registry=registry), replica
+            return
+        database = await parts.enter_async_context(_database(settings))
+        if settings.database_replica_url is None:
+            yield _edge_rest(settings, database, registry), database
+            return
+        address = settings.database_replica_url.get_secret_value()
+        replica = await parts.enter_async_context(_replica(settings, address))
+        edge = edge_rest(
+            settings,
+            reader=DatabaseOrigin(replica),
+            primary=DatabaseOrigin(database),
+            sink=DirectSink(database),
+            registry=registry,
+        )
+        yield edge, database
 
 
 async def run_party(settings: PartySettings, *, demo: bool = False) -> None:
@@ -248,6 +287,10 @@ async def _database(settings: WritingSettings) -> AsyncIterator[Database]:
         tombstone_seconds=int(settings.tombstone_hours * 3600),
     ) as database:
         yield database
+
+
+def _replica(settings: DatabaseSettings, address: str) -> AbstractAsyncContextManager[Database]:
+    return open_database(address, pool_size=settings.database_pool_size, read_only=True)
 
 
 def _relay(

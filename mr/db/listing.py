@@ -55,7 +55,9 @@ async def load_page(session: AsyncSession, after: str | None, limit: int) -> Lis
     )
 
 
-def _page(statement: Select[*tuple[Any, ...]], table: Any, place: _Place, limit: int) -> Select[*tuple[Any, ...]]:
+def _page(
+    statement: Select[*tuple[Any, ...]], table: Any, place: _Place, limit: int
+) -> Select[*tuple[Any, ...]]:
     statement = statement.where(table.tombstone.is_(False)).order_by(table.id).limit(limit)
     return statement if place.last is None else statement.where(table.id > place.last)
 
