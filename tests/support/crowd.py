@@ -6,7 +6,7 @@ every distinct event decoded once. What a client holds is what an SDK that appli
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -23,16 +23,29 @@ class Told(NamedTuple):
     data: Any
 
 
+Note = Callable[[str, Delivered], None]
+"""Told of every state that was heard: its key, and what it is."""
+
+
+def stream_request(port: int, key: str) -> bytes:
+    """The request that opens a stream."""
+    return (
+        f"GET /features/{key} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: text/event-stream\r\n\r\n"
+    ).encode()
+
+
 class Listener(asyncio.Protocol):
     """One connection: what it holds, and whether a version ever fell."""
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, note: Note | None = None) -> None:
         self.held: dict[str, Delivered] | None = None
         self.status = 0
+        self.failures = 0
         self.fallen: list[str] = []
         self.changes = 0
         self.ended = False
         self._request = request
+        self._note = note
         self._versions: dict[str, int] = {}
         self._rest = b""
         self._parser = httptools.HttpResponseParser(self)
@@ -72,14 +85,19 @@ class Listener(asyncio.Protocol):
         elif told.name == "delete_feature" and self.held is not None:
             self.changes += 1
             self.held.pop(told.data["key"], None)
+        elif told.name == "failure":
+            self.failures += 1
 
     def _take(self, state: dict[str, Any]) -> None:
         key, version = state["key"], state["version"]
         if version < self._versions.get(key, 0):
             self.fallen.append(f"{key} fell from {self._versions[key]} to {version}")
         self._versions[key] = version
+        delivered = Delivered(state["type"], state.get("value"), state.get("l", False), version)
         if self.held is not None:
-            self.held[key] = Delivered(state["type"], state.get("value"), state.get("l", False), version)
+            self.held[key] = delivered
+        if self._note is not None:
+            self._note(key, delivered)
 
 
 @lru_cache(maxsize=20_000)
@@ -97,10 +115,7 @@ class Crowd:
 
     async def join(self, key: str) -> Listener:
         """Open one more stream; answer before it has heard anything."""
-        request = (
-            f"GET /features/{key} HTTP/1.1\r\nhost: 127.0.0.1:{self._port}\r\n"
-            "accept: text/event-stream\r\n\r\n"
-        ).encode()
+        request = stream_request(self._port, key)
         loop = asyncio.get_running_loop()
         _, listener = await loop.create_connection(lambda: Listener(request), "127.0.0.1", self._port)
         self.listeners.append(listener)

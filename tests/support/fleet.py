@@ -46,6 +46,7 @@ class Fleet:
     sdks: tuple[Sdk, ...]
     streams: Proxy
     polls: Proxy
+    keys: tuple[str, ...]
 
     async def each(
         self, question: Callable[[Sdk], Awaitable[Any]], *, of: Callable[[Sdk], bool] = lambda _: True
@@ -120,4 +121,4 @@ async def open_fleet(
                 )
             )
         sdks = [await stack.enter_async_context(each) for each in opened]
-        yield Fleet(tuple(sdks), streams, polls)
+        yield Fleet(tuple(sdks), streams, polls, tuple(keys))

@@ -28,19 +28,22 @@ class Delivered(NamedTuple):
     version: int
 
 
+def stored(database_url: str, environment_id: str) -> dict[str, FeatureState]:
+    """Answer everything that is stored for delivery of an environment, by key; retired features too."""
+    states = (_state(version, state) for _, version, state in _rows(database_url, environment_id))
+    return {state.key: state for state in states}
+
+
+def as_held(state: FeatureState) -> Delivered:
+    """Answer how an SDK holds this state."""
+    value = None if state.value is None else json.loads(state.value)
+    return Delivered(state.type, value, state.locked, state.version)
+
+
 def delivered(database_url: str, environment_id: str) -> dict[str, Delivered]:
     """Answer what an unrestricted account should hold of an environment, by key; nothing retired."""
-    states = (_state(version, state) for _, version, state in _rows(database_url, environment_id))
-    return {
-        state.key: Delivered(
-            state.type,
-            None if state.value is None else json.loads(state.value),
-            state.locked,
-            state.version,
-        )
-        for state in states
-        if not state.retired
-    }
+    states = stored(database_url, environment_id)
+    return {key: as_held(state) for key, state in states.items() if not state.retired}
 
 
 def held(snapshot: SdkSnapshot) -> dict[str, Delivered]:

@@ -14,6 +14,7 @@ from typing import Protocol
 import aiohttp
 
 from tests.support.admin import Admin, Refused
+from tests.support.crowd import Note
 from tests.support.judge import Delivered
 from tests.support.world import World
 
@@ -145,10 +146,12 @@ class Poller:
     ``stalled`` counts polls without an answer; an answer other than 200 or 304 is a fault.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, *, pause_seconds: float = 0.03, note: Note | None = None) -> None:
         self.polls = 0
         self.stalled = 0
         self.faults: list[str] = []
+        self._pause_seconds = pause_seconds
+        self._note_state = note
         self._url = url
         self._key = key
         self._etag = ""
@@ -163,7 +166,7 @@ class Poller:
                     await self._once(http)
                 except (aiohttp.ClientError, TimeoutError):
                     self.stalled += 1
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(self._pause_seconds)
 
     async def _once(self, http: aiohttp.ClientSession) -> None:
         headers = {"if-none-match": self._etag} if self._etag else {}
@@ -188,6 +191,15 @@ class Poller:
             if version < self._versions.get(key, 0):
                 self.faults.append(f"{key} fell from {self._versions[key]} to {version}")
             self._versions[key] = version
+            if self._note_state is not None:
+                self._note_state(key, polled_state(feature))
+
+
+def polled_state(feature: Mapping[str, object]) -> Delivered:
+    """One feature of a poll's answer, in the judge's terms."""
+    version = feature["version"]
+    assert isinstance(version, int)
+    return Delivered(str(feature["type"]), feature.get("value"), bool(feature.get("l", False)), version)
 
 
 @asynccontextmanager
