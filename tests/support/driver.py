@@ -136,7 +136,10 @@ async def _until_it_answers(admin: Admin, within_seconds: float) -> None:
             return False
         return status == 200
 
-    await eventually(answers, within_seconds=within_seconds, every_seconds=0.1, what=f"{admin.url} to answer")
+    answering: bool = await eventually(
+        answers, within_seconds=within_seconds, every_seconds=0.1, what=f"{admin.url} to answer"
+    )
+    assert answering
 
 
 @asynccontextmanager
