@@ -6,8 +6,8 @@ hold is unknown), slow, and forgetful, which is all that the real cache does to 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
@@ -22,6 +22,7 @@ from common.contracts.environments import (
 from common.contracts.features import FeatureState, FeatureType, RolloutStrategy, Tombstone, encode_strategies
 from common.contracts.lookups import SdkUpdate, SdkUpdateOutcome
 from common.errors import Unavailable
+from common.messaging.bus import Subscriber
 from edge.source import Watcher
 
 ENVIRONMENT = "7d1c0a52-6c0e-4c58-9a11-2f6f0f4b8f10"
@@ -207,3 +208,24 @@ class MemorySink:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+class HandBus:
+    """A double at `Bus` of which a test is the relay: it calls `subscriber` itself."""
+
+    heartbeat_seconds = 2.0
+
+    def __init__(self) -> None:
+        self.subscriber: Subscriber | None = None
+        self.synced = 0
+
+    def sync(self) -> None:
+        self.synced += 1
+
+    @asynccontextmanager
+    async def subscribe(self, subscriber: Subscriber) -> AsyncIterator[None]:
+        self.subscriber = subscriber
+        try:
+            yield
+        finally:
+            self.subscriber = None
