@@ -186,15 +186,15 @@ async def _raise_application(database: Database, fence: Fence, now: str, applica
 
 
 async def _raise_revisions(session: WriteSession, kind: str, ids: Sequence[UUID]) -> None:
-    """Raise the counters, and turn what was logged of them but has no position yet into pointers.
+    """Raise the counters, and turn what was logged of them but is not published yet into pointers.
 
-    Such a row will get a position of the new epoch, where its states, made before the raise, must not
+    Such a row will be published in the new epoch, where its states, made before the raise, must not
     pass for current ones: whoever hears of it loads the counter instead.
     """
     table, log = table_of(Counter), table_of(OutboxRow)
     await session.execute(
         update(log)
-        .where(log.c.position.is_(None), log.c.counter_kind == kind, log.c.counter_id.in_(ids))
+        .where(log.c.published.is_(None), log.c.counter_kind == kind, log.c.counter_id.in_(ids))
         .values(
             type=SUPERSEDED,
             revision=log.c.revision + RAISED_BY,
