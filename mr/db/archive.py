@@ -178,7 +178,9 @@ def _row(shape: Shape, line: bytes) -> list[object]:
         values: list[object] = msgspec.json.decode(line, type=list)
         read = [_value(kind, value) for kind, value in zip(shape.columns.values(), values, strict=True)]
     except (ValueError, msgspec.MsgspecError) as error:
-        raise ArchiveInvalid(f"The backup has a row of {shape.name!r} that does not fit: {error}.") from None
+        raise ArchiveInvalid(
+            f"The backup is damaged: a row of {shape.name!r} does not fit: {error}."
+        ) from None
     return read
 
 
