@@ -78,6 +78,10 @@ party: $(SELF) ## Run everything in one process on http://localhost:8085, data i
 demo: $(SELF) ## The same with an example organisation; prints a login, an API key and curl lines.
 	@exec $(BIN)/burgee party --demo $(ARGS)
 
+.PHONY: split
+split: $(SELF) $(DEV) ## PostgreSQL, NATS, 2 of mr, dacha, edge and an edge-rest (ARGS="--nats-nodes 3").
+	@exec $(BIN)/python -m tests.support.split $(ARGS)
+
 .PHONY: migrate
 migrate: $(SELF) ## Bring the database (BURGEE_DATABASE_URL, or the one in ./data) to the newest schema.
 	@$(BIN)/burgee migrate $(ARGS)
@@ -98,9 +102,16 @@ test: setup ## Run all tests, with real PostgreSQL and the published SDKs.
 unit: $(SELF) $(DEV) ## Run the tests that need no sockets.
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
+# Continuous integration runs the short form of these tests, as part of `make test`.
+guarantees: export GUARANTEE_CHANGES ?= 10000
+guarantees: export GUARANTEE_FAULTS ?= 100
+guarantees: export GUARANTEE_REPETITIONS ?= 1
+
 .PHONY: guarantees
-guarantees: setup ## Run the fault injections of design §12.
-	$(BIN)/python -m pytest tests/guarantees $(ARGS)
+guarantees: setup ## Run the fault injections of design §12 in full and print their table.
+	@rm -f build/guarantees.json
+	@$(BIN)/python -m pytest tests/guarantees $(ARGS); ended=$$?; \
+		$(BIN)/python tests/guarantees/table.py || exit; exit $$ended
 
 .PHONY: guarantees-selftest
 guarantees-selftest: setup ## Remove each mechanism from a copy: its guarantee must fail (ARGS=g05 for some).

@@ -1,16 +1,136 @@
-"""The party server inside the test's own process: real sockets, a real database, and loads to hold.
+"""Servers to hurt, the scale of a run, and the account of what every test did.
 
-SDKs stay processes of their own. Each test has a fresh database, once on SQLite and once on PostgreSQL.
+In-process party servers exist where a test must hold what has no socket. The rows about processes share
+one split world (`split`): it is healed before each of them, and every test has an application of its own.
+SDKs are always processes of their own.
 """
 
-from collections.abc import AsyncIterator
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.guarantees.table import Table
+from tests.support.admin import sign_in
+from tests.support.ledger import Ledger, ledger, open_ledger
 from tests.support.party import PartyHere, open_party_here
 from tests.support.projection import assert_projection_true
+from tests.support.split import Shape, Split, running_split
 from tests.support.world import World, open_world
+
+SHORT_CHANGES = 300
+SHORT_FAULTS = 12
+ROW = re.compile(r"_g(\d\d)_")
+HERE = Path(__file__).parent
+
+
+# ------------------------------------------------------------------------------- scale
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long the run is: `GUARANTEE_CHANGES`, `GUARANTEE_FAULTS`, `GUARANTEE_REPETITIONS`.
+
+    The defaults are the short form, which continuous integration runs; a test names how much of its kind
+    it does there, and does proportionally more in a longer run.
+    """
+
+    changes: int = SHORT_CHANGES
+    faults: int = SHORT_FAULTS
+    repetitions: int = 1
+
+    @property
+    def is_long(self) -> bool:
+        return self.changes > SHORT_CHANGES or self.faults > SHORT_FAULTS
+
+    def changes_of(self, short: int) -> int:
+        return max(short, short * self.changes // SHORT_CHANGES)
+
+    def faults_of(self, short: int) -> int:
+        return max(short, short * self.faults // SHORT_FAULTS)
+
+
+SCALE = Scale(
+    int(os.environ.get("GUARANTEE_CHANGES") or SHORT_CHANGES),
+    int(os.environ.get("GUARANTEE_FAULTS") or SHORT_FAULTS),
+    int(os.environ.get("GUARANTEE_REPETITIONS") or 1),
+)
+
+
+@pytest.fixture(scope="session")
+def scale() -> Scale:
+    return SCALE
+
+
+@pytest.fixture(autouse=True)
+def repetition(request: pytest.FixtureRequest) -> int:
+    """The number of this run of the test: a seed may depend on it."""
+    return getattr(request, "param", 0)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if SCALE.repetitions > 1:
+        metafunc.parametrize("repetition", range(SCALE.repetitions), indirect=True)
+
+
+# ------------------------------------------------------------------------------- the table
+
+TABLE = pytest.StashKey[Table]()
+BEGAN = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLE] = Table()
+    config.stash[BEGAN] = time.monotonic()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that share the split world come last and together: its processes take no time from others."""
+    items.sort(key=lambda item: "split" in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    open_ledger()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    report = yield
+    number = _row(item)
+    if number is not None and (report.failed or (report.when == "call" and report.passed)):
+        # What is closed after the call is no fault any more; a failure afterwards still counts once.
+        account = ledger() if report.when == "call" else Ledger()
+        item.config.stash[TABLE].add(number, account, passed=report.passed)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    table = session.config.stash[TABLE]
+    table.seconds = time.monotonic() - session.config.stash[BEGAN]
+    table.settings = {
+        "changes": SCALE.changes,
+        "faults": SCALE.faults,
+        "repetitions": SCALE.repetitions,
+    }
+    if table.rows:
+        table.save()
+
+
+def _row(item: pytest.Item) -> int | None:
+    marked = item.get_closest_marker("row")
+    if marked is not None:
+        return int(marked.args[0])
+    found = ROW.search(item.path.name)
+    return int(found[1]) if found and item.path.is_relative_to(HERE) else None
+
+
+# ------------------------------------------------------------------------------- party servers
 
 
 @pytest.fixture
@@ -25,3 +145,28 @@ async def party(database_url: str, tmp_path: Path) -> AsyncIterator[PartyHere]:
 async def world(party: PartyHere) -> AsyncIterator[World]:
     async with open_world(party.url, party.port) as made:
         yield made
+
+
+# ------------------------------------------------------------------------------- split processes
+
+
+@pytest.fixture(scope="session")
+def split_processes() -> Iterator[Split]:
+    """The one split world of the run: 2 MRs, Dachas and Edges, an Edge-REST, 3 NATS nodes, links between."""
+    with running_split(Shape(nats_nodes=3, linked=True, pinned=True)) as running:
+        running.token = sign_in(running.mrs[0].url)
+        yield running
+
+
+@pytest.fixture
+def split(split_processes: Split) -> Iterator[Split]:
+    """The split world with nothing wrong in it; afterwards its faults are undone and nothing was corrupt."""
+    split_processes.heal()
+    open_ledger()
+    yield split_processes
+    split_processes.heal()
+    caches = [*split_processes.dachas, *split_processes.edges]
+    for process in caches:
+        for owner in ("dacha", "edge"):
+            mismatches = process.metric(f"burgee_{owner}_digest_mismatches_total")
+            assert mismatches == 0, f"{process.name} held something other than what its digest says"

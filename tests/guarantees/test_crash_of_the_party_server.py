@@ -21,7 +21,7 @@ from tests.support.scribes import BuilderScribe, Office, ValueScribe, open_offic
 from tests.support.waiting import eventually
 from tests.support.world import World, open_world
 
-pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
+pytestmark = [pytest.mark.guarantees, pytest.mark.slow, pytest.mark.row(1)]
 
 T_RESTART = 10.0
 SLOWEST_SECONDS = 20.0

@@ -14,6 +14,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.ledger import changes_of, ledger
+
 EMAIL = "ada@burgee.example"
 PASSWORD = "correct horse battery"
 ALL_ROLES = ("READ", "LOCK", "UNLOCK", "CHANGE_VALUE", "EXTENDED_DATA")
@@ -80,6 +82,8 @@ class Admin:
         async with self.http.request(
             method, f"{self.url}/mr-api{path}", data=data, headers=headers, params=query
         ) as answer:
+            if answer.status < 300:
+                ledger().changed(changes_of(method, body))
             return answer.status, await answer.text()
 
     async def initialize(self) -> Json:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import httptools
 
 from tests.support.judge import Delivered
+from tests.support.ledger import ledger
 
 
 class Told(NamedTuple):
@@ -128,6 +129,7 @@ class Crowd:
     def assert_unharmed(self) -> None:
         """Every stream is open still, and no version ever fell on any."""
         fallen = [told for each in self.listeners for told in each.fallen]
+        ledger().stepped_back(len(fallen))
         assert not fallen, fallen[:10]
         refused = [each.status for each in self.listeners if each.status != 200 or each.ended]
         assert not refused, f"{len(refused)} streams were refused or ended: {refused[:10]}"

@@ -6,6 +6,7 @@ the ORM of the product.
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import psycopg
 
 from common.contracts.features import FeatureState, WireState, from_wire
 from tests.support.fleet import Fleet, forgets
+from tests.support.ledger import ledger
 from tests.support.sdk import Sdk, SdkSnapshot
 
 QUERY = "SELECT key, version, state FROM delivered WHERE environment_id = "
@@ -68,12 +70,18 @@ async def agree(
     fleet: Fleet, database_url: str, environment_id: str, within_seconds: float = 5.0
 ) -> dict[str, Delivered]:
     """Wait until every SDK of the fleet agrees with the database; answer what that is."""
+    began = time.monotonic()
     expected = delivered(database_url, environment_id)
-    await fleet.each(
-        lambda sdk: sdk.eventually(
-            lambda now: agrees(sdk, now, expected), within_seconds, what=f"agreement with {expected}"
+    try:
+        await fleet.each(
+            lambda sdk: sdk.eventually(
+                lambda now: agrees(sdk, now, expected), within_seconds, what=f"agreement with {expected}"
+            )
         )
-    )
+    except AssertionError:
+        ledger().missed()
+        raise
+    ledger().converged(time.monotonic() - began)
     return expected
 
 

@@ -18,6 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from tests.support.ledger import ledger
 from tests.support.ports import free_port
 from tests.support.proxy import Proxy, open_proxy
 from tests.support.waiting import eventually_sync
@@ -91,10 +92,13 @@ class NatsServer:
 
     def kill(self) -> None:
         """End at once, as a crash does."""
+        if self.running:
+            ledger().fault()
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
         """Freeze it: connections stay open, the kernel still accepts, nothing is answered."""
+        ledger().fault()
         self._running().send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 
+from tests.support.ledger import ledger
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
 
@@ -99,6 +100,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Crash it: SIGQUIT is PostgreSQL's immediate shutdown, recovery follows at the next start."""
+        ledger().fault()
         self._end(signal.SIGQUIT)
 
     def execute(self, statement: str, *, database: str = "postgres") -> list[tuple[Any, ...]]:

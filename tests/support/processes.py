@@ -16,6 +16,7 @@ from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.ledger import ledger
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
 
@@ -107,10 +108,12 @@ class BurgeeProcess:
 
     def kill(self) -> None:
         """Crash it."""
+        ledger().fault()
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing is answered."""
+        ledger().fault()
         os.kill(self.pid, signal.SIGSTOP)
         self._paused = True
 

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from tests.support.ledger import ledger
+
 CHUNK = 65536
 _REQUEST = re.compile(rb"(GET|PUT|POST|OPTIONS|DELETE|HEAD) (\S+) HTTP/1\.[01]\r\n")
 
@@ -66,11 +68,17 @@ class Proxy:
 
     def cut(self) -> None:
         """End every connection as a network does: at once, in both directions."""
+        ledger().fault()
+        self.end_all()
+
+    def end_all(self) -> None:
+        """The same where it is the end of a test and no fault."""
         for link in list(self._links):
             link.cut()
 
     def stall(self, direction: str) -> None:
         """Keep connections open but let nothing pass "up" (to the server) or "down"."""
+        ledger().fault()
         self._passing[direction].clear()
 
     def resume(self, direction: str) -> None:
@@ -165,4 +173,4 @@ async def open_proxy(*upstream_ports: int) -> AsyncIterator[Proxy]:
     finally:
         proxy.release()
         await proxy.refuse()
-        proxy.cut()
+        proxy.end_all()

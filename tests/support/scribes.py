@@ -16,6 +16,7 @@ import aiohttp
 from tests.support.admin import Admin, Refused
 from tests.support.crowd import Note
 from tests.support.judge import Delivered
+from tests.support.ledger import ledger
 from tests.support.world import World
 
 PAUSE_SECONDS = 0.1
@@ -189,6 +190,7 @@ class Poller:
             key, version = str(feature["key"]), feature["version"]
             assert isinstance(version, int)
             if version < self._versions.get(key, 0):
+                ledger().stepped_back()
                 self.faults.append(f"{key} fell from {self._versions[key]} to {version}")
             self._versions[key] = version
             if self._note_state is not None:

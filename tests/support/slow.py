@@ -19,6 +19,7 @@ from common.contracts.lookups import (
     EnvironmentAnswer,
     State,
 )
+from tests.support.ledger import ledger
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class SlowOrigin:
 
     def hold(self, kind: str) -> None:
         """From now on, answers of "environment" or "account" are read, then wait for `release`."""
+        ledger().fault()
         self._gates[kind] = asyncio.Event()
 
     def release(self, kind: str) -> None:

@@ -30,6 +30,8 @@ DOORS = {"mr": 8085, "dacha": 8902, "edge": 8553, "edge-rest": 8563}
 """Where people look for the first of each kind; the next ones have the following ports."""
 
 Settings = Mapping[str, str]
+QUICK: Settings = {"BURGEE_DRAIN_SECONDS": "0.1"}
+"""Of processes whose end is not what a test is about."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Shape:
     ``settings`` are further settings by kind (`mr`, `dacha`, …) or by name (`edge-2`). ``linked`` puts a
     link between every process and NATS. ``pinned`` lets each process know one NATS node only: the first
     of a kind the first node, the second the second. ``trees`` says by name whose code a process runs.
+    ``common`` are the settings of all of them.
     """
 
     mr: int = 2
@@ -50,10 +53,7 @@ class Shape:
     pinned: bool = False
     settings: Mapping[str, Settings] = field(default_factory=dict)
     trees: Mapping[str, Path] = field(default_factory=dict)
-
-
-QUICK: Settings = {"BURGEE_DRAIN_SECONDS": "0.1"}
-"""Of processes whose end is not what a test is about."""
+    common: Settings = field(default_factory=lambda: QUICK)
 
 
 class Split:
@@ -75,6 +75,8 @@ class Split:
         )
         self.bus: dict[tuple[str, int], Link] = {}
         self.internal: dict[str, Link] = {}
+        self.token = ""
+        """Of a set-up administrator, once somebody has signed in."""
         self._doors = doors
         self._secrets = _Secrets()
         self._internal_ports = [free_port() for _ in range(shape.mr)]
@@ -213,7 +215,7 @@ class Split:
     def _process(self, kind: str, number: int, ours: Settings, *, bus: bool = True) -> BurgeeProcess:
         name = _name(kind, number)
         folder = _made(self.folder / name)
-        settings = {"BURGEE_DATA_DIR": str(folder), **ours}
+        settings = {"BURGEE_DATA_DIR": str(folder), **ours, **self.shape.common}
         if bus:
             settings |= {
                 "BURGEE_NATS_URLS": ",".join(self._bus_urls(name, number)),
@@ -223,11 +225,14 @@ class Split:
         return BurgeeProcess(
             kind,
             folder,
-            settings | dict(self.shape.settings.get(kind, {})) | dict(self.shape.settings.get(name, {})),
+            settings | self._chosen(kind) | self._chosen(name),
             name=name,
             port=self._port(kind, number),
             tree=self.shape.trees.get(name),
         )
+
+    def _chosen(self, what: str) -> dict[str, str]:
+        return dict(self.shape.settings.get(what, {}))
 
     def _bus_urls(self, name: str, number: int) -> list[str]:
         nodes = list(enumerate(self.nodes))
@@ -323,7 +328,7 @@ def main() -> None:
         edge=options.edge,
         edge_rest=options.edge_rest,
         nats_nodes=options.nats_nodes,
-        settings={kind: {"BURGEE_LOG_FORMAT": "console"} for kind in DOORS},
+        common={"BURGEE_LOG_FORMAT": "console"},
     )
     ended = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
