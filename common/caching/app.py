@@ -59,6 +59,7 @@ class OpenCache:
     loader: Loader
     metrics: CacheMetrics
     upkeep: Upkeep
+    strangers: TokenBucket
 
 
 @asynccontextmanager
@@ -88,10 +89,11 @@ async def open_cache(
         loader = Loader(origin, holdings.replica, tasks, metrics)
         upkeep = Upkeep(holdings, loader, clock=clock)
         holdings.on_wants = upkeep.wake
+        strangers = TokenBucket(strangers_per_second, STRANGERS_AT_ONCE, clock)
         cache = FeatureCache(
             holdings,
             loader,
-            TokenBucket(strangers_per_second, STRANGERS_AT_ONCE, clock),
+            strangers,
             metrics,
             clock=clock,
             degraded_at=clock() + options.start_degraded_after,
@@ -106,7 +108,7 @@ async def open_cache(
             registry.register(collector)
         try:
             async with bus.subscribe(holdings.replica):
-                yield OpenCache(cache, holdings, loader, metrics, upkeep)
+                yield OpenCache(cache, holdings, loader, metrics, upkeep, strangers)
         finally:
             if registry is not None:
                 registry.unregister(collector)

@@ -121,11 +121,11 @@ class FeatureCache:
         if not self._holdings.silent_seconds and self._replica.missed(target):
             self._lookups[kind, "negative_hit"] += 1
             return False
-        if not self._loader.loading(target) and self._strange(target) and not self._strangers.take():
+        if not self._loader.loading(target) and self._replica.strange(target) and not self._strangers.take():
             self._lookups[kind, "refused"] += 1
             raise Unavailable("Too many look-ups of what is not known here.", retry_after_seconds=2)
         try:
-            outcome = await self._loader.load(target)
+            outcome = (await self._loader.load(target)).outcome
         except Unavailable:
             self._lookups[kind, "unavailable"] += 1
             raise
@@ -134,12 +134,6 @@ class FeatureCache:
             raise Unavailable("MR's answers are older than what is known here.")
         self._lookups[kind, "load" if outcome is Loaded.FOUND else "miss"] += 1
         return outcome is Loaded.FOUND
-
-    def _strange(self, target: Target) -> bool:
-        """True for what was never seen here, which anybody can make up without end."""
-        if target.kind == "key":
-            return target.id not in self._replica.keys
-        return not self._replica.at_least(CounterId("environment", target.id))
 
     @staticmethod
     def _known(value: Value | None) -> Value:

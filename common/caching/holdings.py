@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from common.caching.metrics import CacheMetrics
     from common.contracts.environments import AccountRecord, EnvironmentSnapshot
-    from common.revisions.replica import Held
+    from common.revisions.held import Held
 
 SNAPSHOT_BYTES = 1_000
 FEATURE_BYTES = 800

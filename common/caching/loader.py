@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from common.contracts.lookups import ANY, AccountAnswer, AtLeast
 from common.errors import Unavailable
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Origin(Protocol):
-    """Whoever owns the data, or stands nearer to it. Each answer is one snapshot, and says how far it reaches.
+    """Whoever owns the data, or is nearer to it. Each answer is one snapshot that says how far it reaches.
 
     Every method raises `Unavailable` when it cannot know now; an answer of *none* is certain.
     """
@@ -73,6 +73,14 @@ class TokenBucket:
         return True
 
 
+class Landing(NamedTuple):
+    """How a load ended, and up to which position of which epoch its answer reached."""
+
+    outcome: Loaded
+    epoch: str = ""
+    position: int = 0
+
+
 class Loader:
     """Loads into a replica. Its tasks belong to ``tasks``; `close` ends them.
 
@@ -98,10 +106,10 @@ class Loader:
         self._seconds = seconds
         self._slots = asyncio.Semaphore(at_once)
         self._flight_limit = flights
-        self._flights: dict[Target, asyncio.Future[Loaded | Unavailable]] = {}
+        self._flights: dict[Target, asyncio.Future[Landing | Unavailable]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def load(self, target: Target) -> Loaded:
+    async def load(self, target: Target) -> Landing:
         """Load, or join the load that is under way; AGAIN = MR could not be brought to a usable answer.
 
         Raises `Unavailable`. A waiter that is cancelled leaves the load running.
@@ -115,7 +123,7 @@ class Loader:
         """True while a load of the target is under way."""
         return target in self._flights
 
-    def flight(self, target: Target) -> asyncio.Future[Loaded | Unavailable]:
+    def flight(self, target: Target) -> asyncio.Future[Landing | Unavailable]:
         """The load under way, begun if there is none; its result never raises."""
         future = self._flights.get(target)
         if future is None:
@@ -157,8 +165,8 @@ class Loader:
             if not future.done():
                 future.set_result(Unavailable("This process is ending."))
 
-    async def _fly(self, target: Target, future: asyncio.Future[Loaded | Unavailable]) -> None:
-        result: Loaded | Unavailable = Unavailable("The load was ended.")
+    async def _fly(self, target: Target, future: asyncio.Future[Landing | Unavailable]) -> None:
+        result: Landing | Unavailable = Unavailable("The load was ended.")
         try:
             async with asyncio.timeout(self._seconds):
                 result = await self._until_usable(target)
@@ -171,25 +179,26 @@ class Loader:
             if not future.done():
                 future.set_result(result)
 
-    async def _until_usable(self, target: Target) -> Loaded:
+    async def _until_usable(self, target: Target) -> Landing:
         """Repeat while answers are older than what is known; that ends when MR or the log catches up."""
         for attempt in range(8):
             async with self._slots:
                 if self._replica.wants_state:
                     await self.ask_state()
-                outcome = await self._attempt(target)
-            if outcome is not Loaded.AGAIN:
-                return outcome
+                landing = await self._attempt(target)
+            if landing.outcome is not Loaded.AGAIN:
+                return landing
             await asyncio.sleep(pause(attempt, first=0.01, longest=0.5))
-        return Loaded.AGAIN
+        return Landing(Loaded.AGAIN)
 
-    async def _attempt(self, target: Target) -> Loaded:
+    async def _attempt(self, target: Target) -> Landing:
         floor = self._replica.floor(target)
         ticket = self._replica.begin(target)
         try:
             if target.kind == "environment":
                 answer = await self.ask("environment", self.origin.load_environment(target.id, floor))
-                return self._replica.finish_environment(ticket, answer)
+                outcome = self._replica.finish_environment(ticket, answer)
+                return Landing(outcome, answer.epoch, answer.position)
             hashes = (target.id,) if target.kind == "key" else self._replica.hashes(target.id)
             found: AccountAnswer | None = None
             for key_hash in hashes:
@@ -197,6 +206,9 @@ class Loader:
                 if found.record is not None:
                     break
             # Without a hash it was evicted or removed meanwhile: there is nothing left to make true.
-            return Loaded.ABSENT if found is None else self._replica.finish_account(ticket, found)
+            if found is None:
+                return Landing(Loaded.ABSENT)
+            outcome = self._replica.finish_account(ticket, found)
+            return Landing(outcome, found.epoch, found.position)
         finally:
             self._replica.abandon(ticket)

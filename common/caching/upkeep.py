@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from common.caching.holdings import Holdings
-    from common.caching.loader import Loader
+    from common.caching.loader import Landing, Loader
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +30,8 @@ PAGE: Final = 200
 RELOADS_AT_ONCE: Final = 4
 WORTH_A_WARNING: Final = 4
 """Failures in a row: fewer are what every start in the same process as MR looks like."""
+RETRY_SECONDS: Final = 2.0
+"""However long whom we ask was away: what is wanted is asked for this soon after its return."""
 LOOK_SECONDS: Final = 1.0
 """Wants are looked at this often also without a wake-up: a net, as polling is under every wake-up here."""
 
@@ -76,7 +78,7 @@ class Upkeep:
                 failures += 1
                 if failures == WORTH_A_WARNING:
                     _log.warning("cache.log_questions_unanswered", detail=str(error))
-                await asyncio.sleep(pause(failures))
+                await asyncio.sleep(pause(failures, longest=RETRY_SECONDS))
                 continue
             if failures >= WORTH_A_WARNING:
                 _log.info("cache.log_questions_answered_again", failures=failures)
@@ -154,21 +156,21 @@ class Upkeep:
         for counter in self._replica.suspects:
             yield Target(*counter)
 
-    def _ended(self, target: Target, flight: asyncio.Future[Loaded | Unavailable]) -> None:
+    def _ended(self, target: Target, flight: asyncio.Future[Landing | Unavailable]) -> None:
         result = flight.result()
         self._reloading.discard(target)
         self._reload_woken.set()
         if isinstance(result, Unavailable):
             # MR cannot answer: that is about MR, not about this one.
             self._failures += 1
-            self._paused_until = self._clock() + pause(self._failures)
+            self._paused_until = self._clock() + pause(self._failures, longest=RETRY_SECONDS)
             return
         self._failures = 0
-        if result is Loaded.ABSENT and target.kind == "environment":
+        if result.outcome is Loaded.ABSENT and target.kind == "environment":
             self._holdings.give_up(target.id)
         if self._still_wanted(target):
             attempts = self._attempts.get(target, (0, 0.0))[0] + 1
-            self._attempts[target] = (attempts, self._clock() + pause(attempts))
+            self._attempts[target] = (attempts, self._clock() + pause(attempts, longest=RETRY_SECONDS))
         else:
             self._attempts.pop(target, None)
 

@@ -15,7 +15,7 @@ cache that uses it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import AccountChanged, CounterId, EnvironmentChanged, Event, Heartbeat
 from common.contracts.lookups import AtLeast
 from common.revisions.environments import Verdict, advance, fresh_digest, proves
+from common.revisions.held import UNPROVEN, Held
 from common.revisions.memory import Misses, Seen
 from common.revisions.positions import Positions
 from common.revisions.targets import Loaded, Target, Ticket
@@ -31,40 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer, State
-
-Value = TypeVar("Value", EnvironmentSnapshot, AccountRecord)
-
-
-class Listener(Protocol):
-    """Told of every swap, synchronously and in order; must return at once and never raise."""
-
-    def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
-        """The environment is now ``snapshot``; None = it is gone for good."""
-
-    def account_changed(self, record: AccountRecord) -> None:
-        """The account is now ``record``, removed ones and reset keys included."""
-
-    def wants_changed(self) -> None:
-        """There may be something new to ask for."""
-
-    def digest_mismatched(self, counter: CounterId) -> None:
-        """What is held, or what came, is not what MR says it is; it is loaded again."""
-
-
-class Held(Generic[Value]):
-    """One value, and what is known about it. ``used`` is for the owner's eviction, nobody else's."""
-
-    __slots__ = ("current", "since", "suspect", "used", "value")
-
-    def __init__(self, value: Value, now: float) -> None:
-        self.value: Value = value
-        #: False = from an earlier epoch: its revision means nothing any more.
-        self.current = True
-        #: True = something newer may exist.
-        self.suspect = False
-        #: When a suspect was last known to be true, or else when it was last proven by a load.
-        self.since = now
-        self.used = True
+    from common.revisions.held import Listener
 
 
 class Comparison(NamedTuple):
@@ -95,6 +63,8 @@ class Replica:
         self.keys: dict[str, Held[AccountRecord]] = {}
         self.epoch = ""
         self.live = False
+        #: Set by the owner once all there is was loaded; ends when something may be missing again.
+        self.complete = False
         self.wants_state = True
         self.comparison: Comparison | None = None
         self.suspects: dict[CounterId, None] = {}
@@ -136,13 +106,40 @@ class Replica:
         Only while the log is heard without a hole: a creation could not go unnoticed. Whether the log
         is *silent* is the caller's clock to know.
         """
-        if target.kind == "environment" and self._seen.gone(CounterId("environment", target.id)):
+        if target.kind == "environment" and self.gone(CounterId("environment", target.id)):
             return True
-        return self.live and not self._positions.hole and self._misses.holds(target, self._clock())
+        if not self.live or self._positions.hole:
+            return False
+        return self._lacks(target) or self._misses.holds(target, self._clock())
+
+    def _lacks(self, target: Target) -> bool:
+        """True when everything that exists is held, and this is not."""
+        if not self.complete:
+            return False
+        if target.kind == "environment":
+            return target.id not in self.environments
+        # An account that may be behind may have got another key.
+        return not self.suspects and target.id not in self.keys
+
+    def gone(self, counter: CounterId) -> bool:
+        """True when this is known to have ended, for good within the epoch."""
+        return self._seen.gone(counter)
+
+    def known(self, held: Held[EnvironmentSnapshot] | Held[AccountRecord]) -> int:
+        """The position up to which everything about a value is certainly in it."""
+        if not held.current or held.suspect:
+            return held.position
+        return max(held.position, self._positions.last)
 
     def at_least(self, counter: CounterId) -> int:
         """The highest revision seen, which a load has to reach."""
         return self._seen.revision(counter)
+
+    def strange(self, target: Target) -> bool:
+        """True for what was never seen here, which anybody can make up without end."""
+        if target.kind == "key":
+            return target.id not in self.keys
+        return not self._seen.revision(CounterId("environment", target.id))
 
     def floor(self, target: Target) -> AtLeast:
         """How new an answer about this has to be to be of use."""
@@ -223,6 +220,7 @@ class Replica:
         self._positions.start(state.position)
         self._seen.start(state.position)
         self.comparison = None
+        self.complete = False
         self._hole_known = False
         self._drop_misses()
         for ticket in self._tickets.values():
@@ -232,6 +230,7 @@ class Replica:
             held = self._find(counter)
             if held is not None:
                 held.current = False
+                held.position = UNPROVEN
                 self._suspect(counter)
         parked, self._parked = self._parked, None
         if parked is not None and parked.epoch == self.epoch:
@@ -248,6 +247,7 @@ class Replica:
         if not changes.complete:
             # Set before the driver lists what is held: a load that ends later and read less is refused.
             self._seen.blind_until = max(self._seen.blind_until, changes.position)
+            self.complete = False
             self.comparison = Comparison(self.epoch, changes.position)
             self._listener.wants_changed()
             return
@@ -334,6 +334,7 @@ class Replica:
 
     def evict(self, counter: CounterId) -> None:
         """Drop a value to save memory; its revision stays remembered."""
+        self.complete = False
         self._remove(counter)
 
     # Environments
@@ -357,7 +358,7 @@ class Replica:
             self._install_environment(step.snapshot, event.position, proven=True)
         elif step.verdict is not Verdict.STALE:
             if step.verdict is Verdict.UNPROVEN:
-                self._listener.digest_mismatched(counter)
+                self._mismatched(counter)
             self._suspect(counter)
 
     def _may_insert(self, event: Event) -> bool:
@@ -372,6 +373,12 @@ class Replica:
     def _note_unheld(self, event: Event) -> None:
         gone = isinstance(event.data, EnvironmentChanged) and event.data.snapshot is None
         self._seen.note(event.counter, event.revision, event.position, gone=gone)
+        self._miss_one(event.counter)
+
+    def _miss_one(self, counter: CounterId) -> None:
+        """Note that something exists, perhaps, that is not held."""
+        if not self._seen.gone(counter):
+            self.complete = False
 
     def _replay(
         self, counter: CounterId, snapshot: EnvironmentSnapshot, ticket: Ticket
@@ -394,10 +401,9 @@ class Replica:
     def _install_environment(self, snapshot: EnvironmentSnapshot, position: int, *, proven: bool) -> None:
         counter = CounterId("environment", snapshot.id)
         held = self.environments.get(snapshot.id)
-        now = self._clock()
         self._seen.note(counter, snapshot.revision, position)
         if held is None:
-            held = self.environments[snapshot.id] = Held(snapshot, now)
+            held = self.environments[snapshot.id] = Held(snapshot, self._clock())
             changed = True
         else:
             same = held.current and held.value.revision == snapshot.revision
@@ -405,7 +411,7 @@ class Replica:
             if changed:
                 held.value = snapshot
         self._misses.drop(Target("environment", snapshot.id))
-        self._settle(counter, held, proven=proven)
+        self._settle(counter, held, position, proven=proven)
         if changed:
             self._listener.environment_changed(snapshot.id, snapshot)
 
@@ -449,9 +455,10 @@ class Replica:
             return
         if not may:
             self._drop_misses()
+            self._miss_one(event.counter)
             return
         if record.digest != event.digest or record.revision != event.revision:
-            self._listener.digest_mismatched(event.counter)
+            self._mismatched(event.counter)
             self._drop_misses()
             self._suspect(event.counter)
             return
@@ -473,8 +480,8 @@ class Replica:
                 held.value = record
         for key_hash in record.key_hashes:
             self.keys[key_hash] = held
-            self._misses.drop(Target("key", key_hash))
-        self._settle(counter, held, proven=True)
+            self._no_miss(Target("key", key_hash))
+        self._settle(counter, held, position, proven=True)
         if changed:
             self._listener.account_changed(record)
 
@@ -489,6 +496,8 @@ class Replica:
             return Loaded.FOUND
         if held.current and held.value.revision > ticket.revision:
             return self._again(held)
+        # Refused under the keys that it had: it may live on under others.
+        self.complete = False
         record = held.value
         self._end_account(
             CounterId("account", record.id),
@@ -523,9 +532,15 @@ class Replica:
             self._unindex(held)
 
     def _settle(
-        self, counter: CounterId, held: Held[EnvironmentSnapshot] | Held[AccountRecord], *, proven: bool
+        self,
+        counter: CounterId,
+        held: Held[EnvironmentSnapshot] | Held[AccountRecord],
+        position: int,
+        *,
+        proven: bool,
     ) -> None:
         """Decide, after a value was taken over, whether it may be believed."""
+        held.position = max(held.position, position) if proven else UNPROVEN
         held.current = True
         held.since = self._clock()
         held.suspect = False
@@ -547,13 +562,23 @@ class Replica:
         self.suspects[counter] = None
         self._listener.wants_changed()
 
+    def _mismatched(self, counter: CounterId) -> None:
+        """Note that what is held, or what came for it, is not what MR says it is."""
+        held = self._find(counter)
+        if held is not None:
+            held.position = UNPROVEN
+        self._miss_one(counter)
+        self._listener.digest_mismatched(counter)
+
     def _learn(self, counter: CounterId, revision: int, position: int) -> None:
         """Note that a counter moved, without knowing how."""
         if counter.kind == "environment":
             self._misses.drop(Target("environment", counter.id))
         self._seen.note(counter, revision, position)
         held = self._find(counter)
-        if held is not None and held.value.revision < revision:
+        if held is None:
+            self._miss_one(counter)
+        elif held.value.revision < revision:
             self._suspect(counter)
 
     def _compare(self, counter: CounterId, state: CounterState | None, *, reached: bool) -> None:
@@ -562,10 +587,10 @@ class Replica:
             return
         if state is None or state.revision > held.value.revision:
             if reached and state is not None:
-                self._listener.digest_mismatched(counter)
+                self._mismatched(counter)
             self._suspect(counter)
         elif state.revision == held.value.revision and self._content(held.value) != state.digest:
-            self._listener.digest_mismatched(counter)
+            self._mismatched(counter)
             self._suspect(counter)
 
     def _content(self, value: EnvironmentSnapshot | AccountRecord) -> int:
@@ -584,6 +609,13 @@ class Replica:
     def _remember_miss(self, target: Target) -> None:
         if self.live and not self._positions.hole:
             self._misses.add(target, self._clock())
+
+    def _no_miss(self, target: Target) -> None:
+        """This exists: no miss may say otherwise, nor any answer that was read before."""
+        self._misses.drop(target)
+        ticket = self._tickets.get(target)
+        if ticket is not None:
+            ticket.fence = -1
 
     def _drop_misses(self) -> None:
         self._misses.clear()

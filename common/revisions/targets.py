@@ -29,7 +29,10 @@ class Loaded(enum.Enum):
 
 
 class Ticket:
-    """A load under way: what was known when it began, and the events that arrived since."""
+    """A load under way: what was known when it began, and the events that arrived since.
+
+    ``fence`` is the replica's when it began; while it still is, an answer of *none* may be believed.
+    """
 
     __slots__ = ("bytes", "fence", "pending", "position", "revision", "target")
 

@@ -62,7 +62,9 @@ class ModelOrigin:
 
     async def changes(self, after: int) -> Changes:
         self._ask("changes")
-        return self.log.changes_after(after)
+        answer = self.log.changes_after(after)
+        await asyncio.sleep(0)
+        return answer
 
     async def revisions(self, counters: Sequence[CounterId]) -> list[CounterState]:
         self._ask("revisions")
