@@ -17,6 +17,7 @@ from common.contracts.features import FeatureState
 from tests.support.admin import ALL_ROLES, Admin, open_admin
 from tests.support.history import Book, History, Policy
 from tests.support.judge import stored
+from tests.support.ledger import ledger
 from tests.support.lanes import ANSWER_SECONDS, Desk, Ground, Lane, Weights
 from tests.support.waiting import eventually
 
@@ -122,6 +123,7 @@ class Driver:
             wrong = lane.book.wrong(found)
             for environment in lane.ground.environments:
                 wrong += self.history.lost(environment, found[environment])
+            ledger().missed(len(wrong))
             assert not wrong, "\n".join([f"seed {self.seed}", *lane.said[-15:], *wrong[:20]])
         self.history.check()
         return 0

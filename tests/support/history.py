@@ -14,6 +14,7 @@ from typing import Any
 from common.contracts.features import FeatureState
 from tests.support.admin import Account
 from tests.support.judge import Delivered, as_held
+from tests.support.ledger import ledger
 
 MOST_FAULTS = 50
 
@@ -171,6 +172,7 @@ class History:
 
     def stepped_back(self, who: str, told: str) -> None:
         self.backward_steps += 1
+        ledger().stepped_back()
         self.fault(f"{who}: {told}")
 
     def note_sent(self, environment_id: str, value: Any) -> None:

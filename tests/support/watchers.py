@@ -21,6 +21,7 @@ from tests.support.driver import Driver
 from tests.support.fleet import Fleet
 from tests.support.history import History, Stored
 from tests.support.judge import Delivered, agrees, as_held
+from tests.support.ledger import ledger
 from tests.support.scribes import Poller, polled_state
 from tests.support.waiting import DeadlineMissed, eventually
 
@@ -247,6 +248,7 @@ async def converge(
         waits += [_sdks_agree(fleet, expected, deadline) for fleet in fleets]
         await _all(waits)
         took = time.monotonic() - began
+        ledger().converged(took)
         await _all([_accounts_agree(http, driver, url, found, deadline + POLL_SECONDS) for url in urls])
     if watch is not None:
         watch.take_faults()
@@ -258,6 +260,7 @@ async def _all(waits: Iterable[Awaitable[None]]) -> None:
     results = await asyncio.gather(*waits, return_exceptions=True)
     failures = [each for each in results if isinstance(each, BaseException)]
     if failures:
+        ledger().missed(len(failures))
         told = "\n".join(f"- {type(each).__name__}: {str(each)[:TOLD_CHARACTERS]}" for each in failures)
         raise DeadlineMissed(f"{len(failures)} of {len(results)} did not converge:\n{told}") from failures[0]
 
