@@ -17,8 +17,8 @@ from common.contracts.features import FeatureState
 from tests.support.admin import ALL_ROLES, Admin, open_admin
 from tests.support.history import Book, History, Policy
 from tests.support.judge import stored
-from tests.support.ledger import ledger
 from tests.support.lanes import ANSWER_SECONDS, Desk, Ground, Lane, Weights
+from tests.support.ledger import ledger
 from tests.support.waiting import eventually
 
 QUIET_SECONDS = 1.0
