@@ -201,6 +201,8 @@ def heartbeat_headers(heartbeat: Heartbeat, source: str, identity: str, now: flo
 def read_heartbeat(headers: Mapping[str, str]) -> Heartbeat:
     """The heartbeat of a message whose seal holds. Raises `Malformed`."""
     cloud_event = from_binary(headers, b"")
+    if cloud_event.get_type() != HEARTBEAT_TYPE:
+        raise Malformed(f"{cloud_event.get_type()!r} is no heartbeat")
     return Heartbeat(
         term=_number(cloud_event, "term"),
         epoch=_text(cloud_event, "epoch"),

@@ -114,6 +114,7 @@ class NatsBus:
         self._subscribers: list[Subscriber] = []
         self._wishes: dict[Listening, None] = {}
         self._active: set[Listening] = set()
+        self._leaving: set[Listening] = set()
         self._changed = asyncio.Event()
         self._heartbeat_came = asyncio.Event()
         self._overflow_told = False
@@ -309,11 +310,13 @@ class NatsBus:
                     self.sync()
             for gone in [each for each in self._active if each not in self._wishes]:
                 self._active.remove(gone)
+                self._leaving.add(gone)
                 tasks.create_task(self._leave(line, gone), name="nats-leave")
             await self._changed.wait()
 
     async def _leave(self, line: Line, gone: Listening) -> None:
         await line.leave(gone)
+        self._leaving.discard(gone)
         gone.left.set()
 
     async def _ask_for_heartbeats(self, line: Line) -> None:
@@ -338,9 +341,10 @@ class NatsBus:
         self._line = None
         self.metrics.connected = False
         await line.discard()
-        for gone in self._active - self._wishes.keys():
+        for gone in (self._active | self._leaving) - self._wishes.keys():
             gone.left.set()
         self._active.clear()
+        self._leaving.clear()
         for asked in self._questions.values():
             asked.fail("the connection to the bus was lost")
         if was_in_use:

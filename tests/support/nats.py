@@ -6,25 +6,33 @@ A cluster's routes can lead through TCP proxies, one for each pair of nodes.
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from common.settings import BusSettings
 from tests.support.ledger import ledger
 from tests.support.ports import free_port
 from tests.support.proxy import Proxy, open_proxy
 from tests.support.waiting import eventually_sync
 
+EVENT_KEY = "an-event-key-for-tests-and-nothing-else"
 NOWHERE = "127.0.0.1:9"
 """What nodes behind proxies tell one another as their address: gossip finds no way past the proxies."""
+
+
+def bus_settings(*urls: str, **others: object) -> BusSettings:
+    """Settings of a process on the bus at these servers."""
+    return BusSettings.model_validate({"nats_urls": ",".join(urls), "event_key": EVENT_KEY, **others})
 
 
 class NatsServer:
@@ -32,6 +40,7 @@ class NatsServer:
 
     ``settings`` are further lines of its configuration (permissions, TLS, limits). ``leaves`` opens a port
     for leaf nodes; ``leaf_of`` makes this a leaf node of the server that has its leaf port there.
+    ``environment`` is for the variables that the configuration names.
     """
 
     def __init__(
@@ -42,6 +51,7 @@ class NatsServer:
         settings: str = "",
         leaves: bool = False,
         leaf_of: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home
         self.name = name
@@ -52,6 +62,7 @@ class NatsServer:
         self.leaf_port = free_port()
         self._leaves = leaves
         self._leaf_of = leaf_of
+        self._environment = dict(os.environ) | dict(environment or {})
         self._routes: Sequence[int] | None = None
         self._advertise: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -216,11 +227,15 @@ class NatsCluster:
 
 @contextmanager
 def running_nats(
-    *, settings: str = "", leaves: bool = False, leaf_of: int | None = None
+    *,
+    settings: str = "",
+    leaves: bool = False,
+    leaf_of: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[NatsServer]:
     """Yield a started server on free ports; its folder is gone afterwards."""
     with _home() as home:
-        server = NatsServer(home, settings=settings, leaves=leaves, leaf_of=leaf_of)
+        server = NatsServer(home, settings=settings, leaves=leaves, leaf_of=leaf_of, environment=environment)
         try:
             server.start()
             yield server
