@@ -135,6 +135,12 @@ class _WireEnvironment(msgspec.Struct, kw_only=True):
     behind: bool = False
 
 
+class _WireListing(msgspec.Struct, kw_only=True):
+    ids: tuple[str, ...]
+    hashes: tuple[str, ...]
+    next: str | None
+
+
 class _WireUpdate(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     request_id: str
     environment_id: str
@@ -211,7 +217,9 @@ def encode_listing(answer: Listing) -> bytes:
 
 
 def decode_listing(data: bytes) -> Listing:
-    return msgspec.json.decode(data, type=Listing)
+    """Decode; nothing may be left out, for an empty object must not look like the end of all pages."""
+    wire = msgspec.json.decode(data, type=_WireListing)
+    return Listing(ids=wire.ids, hashes=wire.hashes, next=wire.next)
 
 
 def encode_update(update: SdkUpdate) -> bytes:
