@@ -5,11 +5,12 @@ starts. What runs is imported by the command that runs it.
 """
 
 import os
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
 
 import typer
 import uvloop
@@ -25,6 +26,7 @@ from mr.settings import MrSettings
 
 FAILED = 1
 FAULTY_SETTINGS = 2
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")
@@ -49,6 +51,13 @@ class Process(StrEnum):
     DACHA = "dacha"
     EDGE = "edge"
     EDGE_REST = "edge-rest"
+
+
+class Fill(StrEnum):
+    """What a Dacha loads at its start."""
+
+    LAZY = "lazy"
+    EAGER = "eager"
 
 
 KINDS = {kind.process: kind for kind in PROCESSES}
@@ -91,17 +100,25 @@ def mr() -> None:
 
 
 @app.command()
-def dacha() -> None:
-    """Run Dacha2, the cache, alone (needs the message bus of a later release)."""
-    _settings(DachaSettings)
-    _needs_the_bus("Dacha")
+def dacha(
+    fill: Annotated[
+        Fill | None, typer.Option(help="What is loaded at the start; by default the setting BURGEE_FILL.")
+    ] = None,
+) -> None:
+    """Run Dacha2, the cache between MR and Edge, alone."""
+    settings = _settings(DachaSettings, {} if fill is None else {"BURGEE_FILL": fill.value})
+    from burgee.topologies import run_dacha
+
+    _run(run_dacha(settings))
 
 
 @app.command()
 def edge() -> None:
-    """Run Edge alone (needs the message bus of a later release)."""
-    _settings(EdgeSettings)
-    _needs_the_bus("Edge")
+    """Run Edge, what SDKs talk to, alone."""
+    settings = _settings(EdgeSettings)
+    from burgee.topologies import run_edge
+
+    _run(run_edge(settings))
 
 
 @app.command("edge-rest")
@@ -208,10 +225,10 @@ def health(
     _tell(*_run(readiness(settings, url=url)))
 
 
-def _settings(kind: type[S]) -> S:
-    """Read the settings and set up the logs, or end with every fault on a line of its own."""
+def _settings(kind: type[S], options: Mapping[str, str] = NO_OPTIONS) -> S:
+    """Read the settings, options first, and set up the logs, or end with every fault on a line of its own."""
     try:
-        settings = load(kind, os.environ, known=every_name())
+        settings = load(kind, {**os.environ, **options}, known=every_name())
     except SettingsInvalid as invalid:
         for fault in invalid.faults:
             typer.echo(str(fault), err=True)
@@ -261,12 +278,3 @@ def _tell(good: bool, found: str) -> None:
     typer.echo(found, err=not good)
     if not good:
         raise typer.Exit(FAILED)
-
-
-def _needs_the_bus(name: str) -> NoReturn:
-    typer.echo(
-        f"This release runs {name} inside `burgee party`; a process of its own needs the NATS bus of a"
-        " later release.",
-        err=True,
-    )
-    raise typer.Exit(FAULTY_SETTINGS)

@@ -1,4 +1,4 @@
-"""Where SDK updates go when MR is another process: over the bus, or over HTTP (`edge.updates.UpdateSink`).
+"""Where SDK updates go when MR is another process: the bus, HTTP, or nowhere (`edge.updates.UpdateSink`).
 
 Each sends an update once, within its deadline; sending again, with the same request id, is
 `edge.updates.Updates`' business. Must not know what MR decides.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from common.contracts.lookups import (
@@ -59,6 +60,16 @@ class HttpSink:
         seconds = _seconds_left(update, self._clock)
         answer = await self._api.post("sdk-updates", encode_update(update), seconds=seconds)
         return understood(answer, decode_outcome)
+
+
+class NoSink:
+    """Refuses every update at once: trying again within the deadline would change nothing."""
+
+    async def update(self, _update: SdkUpdate) -> SdkUpdateOutcome:
+        return SdkUpdateOutcome(
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            detail="This server has no way to MR: it has no bus, and BURGEE_MR_URL is not set.",
+        )
 
 
 def _seconds_left(update: SdkUpdate, clock: Callable[[], float]) -> float:
