@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from common.caching.metrics import CacheMetrics
     from common.contracts.environments import AccountRecord, EnvironmentSnapshot
-    from common.revisions.held import Held
+    from common.revisions.held import AnyHeld
 
 SNAPSHOT_BYTES = 1_000
 FEATURE_BYTES = 800
@@ -204,7 +204,7 @@ class Holdings:
 
     # Bounds
 
-    def _fresh(self, held: Held[EnvironmentSnapshot] | Held[AccountRecord], limit: float | None) -> bool:
+    def _fresh(self, held: AnyHeld, limit: float | None) -> bool:
         if limit is None:
             return True
         known = held.since if held.suspect else max(held.since, self.replica.heard_at or 0.0)
@@ -236,7 +236,7 @@ class Holdings:
             self.replica.evict(counter)
             self._metrics.evictions[counter.kind] += 1
 
-    def _held(self, counter: CounterId) -> Held[EnvironmentSnapshot] | Held[AccountRecord] | None:
+    def _held(self, counter: CounterId) -> AnyHeld | None:
         if counter.kind == "environment":
             return self.replica.environments.get(counter.id)
         return self.replica.accounts.get(counter.id)

@@ -50,3 +50,6 @@ class Held(Generic[Value]):
         #: When a suspect was last known to be true, or else when it was last proven by a load.
         self.since = now
         self.used = True
+
+
+AnyHeld = Held[EnvironmentSnapshot] | Held[AccountRecord]

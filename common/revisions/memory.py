@@ -45,6 +45,10 @@ class Seen:
         self._counters.clear()
         self.blind_until = position
 
+    def lasting(self, position: int) -> list[tuple[CounterId, Sighting]]:
+        """What ended, and what was seen beyond a position."""
+        return [each for each in self._counters.items() if each[1].gone or each[1].position > position]
+
     def note(self, counter: CounterId, revision: int, position: int, *, gone: bool = False) -> bool:
         """Remember a revision; True when this said something new."""
         known = self._counters.get(counter)

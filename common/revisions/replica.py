@@ -17,22 +17,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from common.contracts.environments import AccountRecord, EnvironmentSnapshot
-from common.contracts.events import AccountChanged, CounterId, EnvironmentChanged, Event, Heartbeat
+from common.contracts.events import CounterId, Event, Heartbeat
 from common.contracts.lookups import AtLeast
-from common.revisions.environments import Verdict, advance, fresh_digest, proves
-from common.revisions.held import UNPROVEN, Held
+from common.revisions.copies import Copies
+from common.revisions.held import UNPROVEN
 from common.revisions.memory import Misses, Seen
-from common.revisions.positions import Positions
+from common.revisions.saved import Saved, copied
 from common.revisions.targets import Loaded, Target, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer, State
-    from common.revisions.held import Listener
+    from common.revisions.held import AnyHeld, Listener
 
 
 class Comparison(NamedTuple):
@@ -42,7 +39,7 @@ class Comparison(NamedTuple):
     position: int
 
 
-class Replica:
+class Replica(Copies):
     """Copies of environments and accounts that the change log keeps true.
 
     ``clock`` gives monotonic seconds, ``miss_seconds`` the life of the next confirmed miss. Readers use
@@ -58,27 +55,12 @@ class Replica:
         miss_limit: int = 100_000,
         seen_limit: int = 100_000,
     ) -> None:
-        self.environments: dict[str, Held[EnvironmentSnapshot]] = {}
-        self.accounts: dict[str, Held[AccountRecord]] = {}
-        self.keys: dict[str, Held[AccountRecord]] = {}
+        super().__init__(listener, clock, Seen(seen_limit), Misses(miss_limit, miss_seconds))
         self.epoch = ""
-        self.live = False
-        #: Set by the owner once all there is was loaded; ends when something may be missing again.
-        self.complete = False
         self.wants_state = True
         self.comparison: Comparison | None = None
-        self.suspects: dict[CounterId, None] = {}
-        self.heard_at: float | None = None
-        self._listener = listener
-        self._clock = clock
         self._term = 0
-        self._positions = Positions()
-        self._seen = Seen(seen_limit)
-        self._misses = Misses(miss_limit, miss_seconds)
-        self._tickets: dict[Target, Ticket] = {}
-        self._fence = 0
         self._hole_known = False
-        self._unmarked: dict[CounterId, None] = {}
         self._parked: Heartbeat | None = None
 
     # What is known
@@ -125,7 +107,7 @@ class Replica:
         """True when this is known to have ended, for good within the epoch."""
         return self._seen.gone(counter)
 
-    def known(self, held: Held[EnvironmentSnapshot] | Held[AccountRecord]) -> int:
+    def known(self, held: AnyHeld) -> int:
         """The position up to which everything about a value is certainly in it."""
         if not held.current or held.suspect:
             return held.position
@@ -160,8 +142,50 @@ class Replica:
 
     def held(self) -> list[CounterId]:
         """Every counter of which a value is held."""
-        environments = [CounterId("environment", each) for each in self.environments]
-        return environments + [CounterId("account", each) for each in self.accounts]
+        return self._values.counters()
+
+    # Over the end of a process
+
+    def save(self) -> Saved:
+        """What another replica can go on from. Taken at once; nothing in it changes afterwards."""
+        last = self._positions.last
+        return Saved(
+            epoch=self.epoch,
+            term=self._term,
+            position=last,
+            blind_until=max(last, self._seen.blind_until),
+            heard_at=self.heard_at,
+            complete=self.complete,
+            environments=[copied(each) for each in self.environments.values()],
+            accounts=[copied(each) for each in self.accounts.values()],
+            # The others are below the position, and what was read there proves nothing afterwards.
+            sightings=self._seen.lasting(last),
+        )
+
+    def resume(self, saved: Saved) -> None:
+        """Go on, before anything else, from what another replica saved, as after a long disconnection."""
+        self.epoch = saved.epoch
+        self._term = saved.term
+        self._positions.start(saved.position)
+        self._seen.start(saved.blind_until)
+        self.heard_at = saved.heard_at
+        for counter, seen in saved.sightings:
+            self._seen.note(counter, seen.revision, seen.position, gone=seen.gone)
+        for environment in saved.environments:
+            self._values.put_environment(environment)
+            self._resume(CounterId("environment", environment.value.id), environment)
+            self._listener.environment_changed(environment.value.id, environment.value)
+        for account in saved.accounts:
+            self._values.put_account(account)
+            self._resume(CounterId("account", account.value.id), account)
+            self._listener.account_changed(account.value)
+        self.complete = saved.complete and len(self._values) == len(saved.environments) + len(saved.accounts)
+
+    def _resume(self, counter: CounterId, held: AnyHeld) -> None:
+        if held.current:
+            self._seen.note(counter, held.value.revision, max(0, held.position))
+        if held.suspect:
+            self.suspects[counter] = None
 
     # The change log
 
@@ -227,7 +251,7 @@ class Replica:
             ticket.pending.clear()
         self.live = False
         for counter in self.held():
-            held = self._find(counter)
+            held = self._values.find(counter)
             if held is not None:
                 held.current = False
                 held.position = UNPROVEN
@@ -279,7 +303,7 @@ class Replica:
         if target in self._tickets:
             msg = f"{target.kind} {target.id} is already being loaded"
             raise ValueError(msg)
-        held = None if target.kind == "key" else self._find(CounterId(target.kind, target.id))
+        held = None if target.kind == "key" else self._values.find(CounterId(target.kind, target.id))
         ticket = Ticket(
             target, self._fence, self._positions.last, -1 if held is None else held.value.revision
         )
@@ -337,289 +361,13 @@ class Replica:
         self.complete = False
         self._remove(counter)
 
-    # Environments
-
-    def _environment_event(self, event: Event) -> None:
-        counter = event.counter
-        target = Target("environment", counter.id)
-        self._misses.drop(target)
-        ticket = self._tickets.get(target)
-        if ticket is not None:
-            ticket.keep(event)
-        held = self.environments.get(counter.id)
-        if held is None and not self._may_insert(event):
-            self._note_unheld(event)
-            return
-        step = advance(held.value if held is not None and held.current else None, event)
-        self._seen.note(counter, event.revision, event.position, gone=step.verdict is Verdict.GONE)
-        if step.verdict is Verdict.GONE:
-            self._end_environment(counter)
-        elif step.verdict is Verdict.APPLIED and step.snapshot is not None:
-            self._install_environment(step.snapshot, event.position, proven=True)
-        elif step.verdict is not Verdict.STALE:
-            if step.verdict is Verdict.UNPROVEN:
-                self._mismatched(counter)
-            self._suspect(counter)
-
-    def _may_insert(self, event: Event) -> bool:
-        """True for a full state of something not held that is not older than what was seen of it."""
-        return (
-            isinstance(event.data, (EnvironmentChanged, AccountChanged))
-            and event.position >= self._seen.blind_until
-            and event.revision >= self._seen.revision(event.counter)
-            and not self._seen.gone(event.counter)
-        )
-
-    def _note_unheld(self, event: Event) -> None:
-        gone = isinstance(event.data, EnvironmentChanged) and event.data.snapshot is None
-        self._seen.note(event.counter, event.revision, event.position, gone=gone)
-        self._miss_one(event.counter)
-
-    def _miss_one(self, counter: CounterId) -> None:
-        """Note that something exists, perhaps, that is not held."""
-        if not self._seen.gone(counter):
-            self.complete = False
-
-    def _replay(
-        self, counter: CounterId, snapshot: EnvironmentSnapshot, ticket: Ticket
-    ) -> tuple[EnvironmentSnapshot, bool]:
-        """Apply what arrived during the load.
-
-        An answer that does not prove itself is still MR's word: it is taken, under the digest that it
-        really has, and asked for again.
-        """
-        proven = proves(snapshot, snapshot.revision, snapshot.digest)
-        if not proven:
-            self._listener.digest_mismatched(counter)
-            snapshot = msgspec.structs.replace(snapshot, digest=fresh_digest(snapshot))
-        for event in ticket.pending:
-            step = advance(snapshot, event)
-            if step.verdict is Verdict.APPLIED and step.snapshot is not None:
-                snapshot, proven = step.snapshot, True
-        return snapshot, proven
-
-    def _install_environment(self, snapshot: EnvironmentSnapshot, position: int, *, proven: bool) -> None:
-        counter = CounterId("environment", snapshot.id)
-        held = self.environments.get(snapshot.id)
-        self._seen.note(counter, snapshot.revision, position)
-        if held is None:
-            held = self.environments[snapshot.id] = Held(snapshot, self._clock())
-            changed = True
-        else:
-            same = held.current and held.value.revision == snapshot.revision
-            changed = not (same and fresh_digest(held.value) == snapshot.digest)
-            if changed:
-                held.value = snapshot
-        self._misses.drop(Target("environment", snapshot.id))
-        self._settle(counter, held, position, proven=proven)
-        if changed:
-            self._listener.environment_changed(snapshot.id, snapshot)
-
-    def _environment_absent(self, ticket: Ticket, counter: CounterId, answer: EnvironmentAnswer) -> Loaded:
-        if answer.position < ticket.position:
-            return Loaded.AGAIN
-        if answer.revision > 0:
-            self._seen.note(counter, answer.revision, answer.position, gone=True)
-            self._end_environment(counter)
-            return Loaded.ABSENT
-        if ticket.fence != self._fence:
-            return Loaded.AGAIN
-        if counter.id in self.environments:
-            self._end_environment(counter)
-        self._remember_miss(ticket.target)
-        return Loaded.ABSENT
-
-    def _end_environment(self, counter: CounterId) -> None:
-        self._remove(counter)
-        self._listener.environment_changed(counter.id, None)
-
-    # Accounts
-
-    def _account_event(self, event: Event) -> None:
-        data = event.data
-        if not isinstance(data, AccountChanged):
-            # No word on which keys it is about: any load of a key may be about this account.
-            self._drop_misses()
-            self._learn(event.counter, event.revision, event.position)
-            return
-        record = data.record
-        held = self.accounts.get(record.id)
-        may = self._may_insert(event) if held is None else True
-        have = held.value.revision if held is not None and held.current else -1
-        if record.removed:
-            if self._seen.note(event.counter, event.revision, event.position, gone=True):
-                self._end_account(event.counter, record)
-            return
-        self._seen.note(event.counter, event.revision, event.position)
-        if event.revision <= have or self._seen.gone(event.counter):
-            return
-        if not may:
-            self._drop_misses()
-            self._miss_one(event.counter)
-            return
-        if record.digest != event.digest or record.revision != event.revision:
-            self._mismatched(event.counter)
-            self._drop_misses()
-            self._suspect(event.counter)
-            return
-        self._install_account(record, event.position)
-
-    def _install_account(self, record: AccountRecord, position: int) -> None:
-        counter = CounterId("account", record.id)
-        held = self.accounts.get(record.id)
-        self._seen.note(counter, record.revision, position)
-        if held is None:
-            held = self.accounts[record.id] = Held(record, self._clock())
-            changed = True
-        else:
-            # A record that was loaded does not say how it came to be; that alone is no change.
-            same = held.current and held.value.revision == record.revision
-            changed = not (same and held.value.digest == record.digest)
-            if changed:
-                self._unindex(held)
-                held.value = record
-        for key_hash in record.key_hashes:
-            self.keys[key_hash] = held
-            self._no_miss(Target("key", key_hash))
-        self._settle(counter, held, position, proven=True)
-        if changed:
-            self._listener.account_changed(record)
-
-    def _account_absent(self, ticket: Ticket, held: Held[AccountRecord] | None) -> Loaded:
-        if held is None:
-            if ticket.fence != self._fence:
-                return Loaded.AGAIN
-            self._remember_miss(ticket.target)
-            return Loaded.ABSENT
-        if ticket.target.kind == "key":
-            # It came to be known while the question was on its way.
-            return Loaded.FOUND
-        if held.current and held.value.revision > ticket.revision:
-            return self._again(held)
-        # Refused under the keys that it had: it may live on under others.
-        self.complete = False
-        record = held.value
-        self._end_account(
-            CounterId("account", record.id),
-            msgspec.structs.replace(record, removed=True, former_key_hashes=record.key_hashes),
-        )
-        return Loaded.ABSENT
-
-    def _end_account(self, counter: CounterId, record: AccountRecord) -> None:
-        self._remove(counter)
-        self._listener.account_changed(record)
-
-    def _unindex(self, held: Held[AccountRecord]) -> None:
-        for key_hash in held.value.key_hashes:
-            if self.keys.get(key_hash) is held:
-                del self.keys[key_hash]
-
-    # Suspicion, holes, misses
-
-    def _find(self, counter: CounterId) -> Held[EnvironmentSnapshot] | Held[AccountRecord] | None:
-        if counter.kind == "environment":
-            return self.environments.get(counter.id)
-        return self.accounts.get(counter.id)
-
-    def _remove(self, counter: CounterId) -> None:
-        self.suspects.pop(counter, None)
-        self._unmarked.pop(counter, None)
-        if counter.kind == "environment":
-            self.environments.pop(counter.id, None)
-            return
-        held = self.accounts.pop(counter.id, None)
-        if held is not None:
-            self._unindex(held)
-
-    def _settle(
-        self,
-        counter: CounterId,
-        held: Held[EnvironmentSnapshot] | Held[AccountRecord],
-        position: int,
-        *,
-        proven: bool,
-    ) -> None:
-        """Decide, after a value was taken over, whether it may be believed."""
-        held.position = max(held.position, position) if proven else UNPROVEN
-        held.current = True
-        held.since = self._clock()
-        held.suspect = False
-        self.suspects.pop(counter, None)
-        if not proven or held.value.revision < self._seen.revision(counter):
-            self._suspect(counter)
-        elif not self.live:
-            held.suspect = True
-            self._unmarked[counter] = None
-
-    def _suspect(self, counter: CounterId) -> None:
-        held = self._find(counter)
-        if held is None:
-            return
-        if not held.suspect:
-            held.suspect = True
-            held.since = max(held.since, self.heard_at or 0.0)
-        self._unmarked.pop(counter, None)
-        self.suspects[counter] = None
-        self._listener.wants_changed()
-
-    def _mismatched(self, counter: CounterId) -> None:
-        """Note that what is held, or what came for it, is not what MR says it is."""
-        held = self._find(counter)
-        if held is not None:
-            held.position = UNPROVEN
-        self._miss_one(counter)
-        self._listener.digest_mismatched(counter)
-
-    def _learn(self, counter: CounterId, revision: int, position: int) -> None:
-        """Note that a counter moved, without knowing how."""
-        if counter.kind == "environment":
-            self._misses.drop(Target("environment", counter.id))
-        self._seen.note(counter, revision, position)
-        held = self._find(counter)
-        if held is None:
-            self._miss_one(counter)
-        elif held.value.revision < revision:
-            self._suspect(counter)
-
-    def _compare(self, counter: CounterId, state: CounterState | None, *, reached: bool) -> None:
-        held = self._find(counter)
-        if held is None or not held.current or counter in self.suspects:
-            return
-        if state is None or state.revision > held.value.revision:
-            if reached and state is not None:
-                self._mismatched(counter)
-            self._suspect(counter)
-        elif state.revision == held.value.revision and self._content(held.value) != state.digest:
-            self._mismatched(counter)
-            self._suspect(counter)
-
-    def _content(self, value: EnvironmentSnapshot | AccountRecord) -> int:
-        return fresh_digest(value) if isinstance(value, EnvironmentSnapshot) else value.digest
+    # Holes and epochs
 
     def _believes(self, epoch: str, position: int, *, behind: bool) -> bool:
         if epoch != self.epoch:
             self._want_state()
             return False
         return not behind and position >= self._seen.blind_until
-
-    def _again(self, held: Held[EnvironmentSnapshot] | Held[AccountRecord] | None) -> Loaded:
-        """An answer that is too old: fine when events made what is held true meanwhile."""
-        return Loaded.FOUND if held is not None and not held.suspect else Loaded.AGAIN
-
-    def _remember_miss(self, target: Target) -> None:
-        if self.live and not self._positions.hole:
-            self._misses.add(target, self._clock())
-
-    def _no_miss(self, target: Target) -> None:
-        """This exists: no miss may say otherwise, nor any answer that was read before."""
-        self._misses.drop(target)
-        ticket = self._tickets.get(target)
-        if ticket is not None:
-            ticket.fence = -1
-
-    def _drop_misses(self) -> None:
-        self._misses.clear()
-        self._fence += 1
 
     def _check_hole(self) -> None:
         if not self._positions.hole:
