@@ -154,7 +154,30 @@ class Split:
         self.links.mend()
         self.start()
 
-    # ------------------------------------------------------------------ metrics
+    # ------------------------------------------------------------------ the log
+
+    def position(self) -> int:
+        """Answer the last position that was given away."""
+        return self._number("SELECT position FROM relay")
+
+    def published(self) -> int:
+        """Answer the last position, once the whole log is marked as published; 0 before."""
+        waiting = self._number("SELECT count(*) FROM outbox WHERE published IS NULL")
+        return 0 if waiting else self.position()
+
+    def marked(self, *, above: int) -> int:
+        """Answer how many changes above a position are marked as published."""
+        return self._number(f"SELECT count(*) FROM outbox WHERE position > {above} AND published IS NOT NULL")
+
+    def _number(self, query: str) -> int:
+        ((found,),) = self.postgres.execute(query, database=DATABASE)
+        return int(found)
+
+    # ------------------------------------------------------------------ links and metrics
+
+    def bus_links(self, process: BurgeeProcess) -> list[Link]:
+        """Answer every way of this process to the bus."""
+        return [link for (name, _), link in self.bus.items() if name == process.name]
 
     def total(self, processes: Sequence[BurgeeProcess], name: str, **labels: str) -> float:
         """Add up one metric over those of the processes that run."""

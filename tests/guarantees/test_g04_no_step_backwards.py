@@ -1,0 +1,36 @@
+"""G4: no step backwards.
+
+Fault: SIGSTOP of the MR whose relay is active, edits through another until that one has taken over, and
+SIGCONT, with edits through both while the sleeper wakes. Assertion: versions never fall on one stream,
+nor for one poller of one Edge (every watcher looks for that); all are equal in the end.
+"""
+
+import asyncio
+
+import pytest
+
+from tests.support.scene import open_scene
+from tests.support.split import Split
+
+pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
+
+T = 5.0
+SEED = 20261123
+SLEEPS = 1
+RATE = 40
+
+
+async def test_a_relay_that_slept_takes_nothing_back(split: Split, scale, repetition) -> None:
+    async with open_scene(split, seed=SEED + repetition, pollers=3) as scene:
+        for _ in range(scale.faults_of(SLEEPS)):
+            sleeper = await asyncio.to_thread(split.leader)
+            async with scene.driver.at_work(rate=RATE):
+                await asyncio.sleep(scene.dice.uniform(0.2, 0.6))
+                sleeper.pause()
+                successor = await asyncio.to_thread(split.leader)
+                assert successor is not sleeper
+                await asyncio.sleep(1.0)
+                sleeper.resume()
+                await asyncio.sleep(1.0)
+            assert await asyncio.to_thread(split.leader) is successor, "there are never two relays"
+        await scene.converge(T)
