@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 from prometheus_client import CollectorRegistry
@@ -15,22 +15,28 @@ from starlette.applications import Starlette
 from common.serve import running
 from common.web import BodyGuard, Health, SdkCors, Surroundings, problem_handlers
 from edge.app import Edge, edge_for_polls, open_edge
+from edge.reach import ReachLog
 from edge.settings import EdgeSettings
+from edge.source import FeatureSource
+from edge.updates import UpdateSink
 from tests.support.sources import CLIENT_KEY, ENVIRONMENT, SERVER_KEY, MemorySink, MemorySource
 
 CLIENT = f"{ENVIRONMENT}/{CLIENT_KEY}"
 SERVER = f"{ENVIRONMENT}/{SERVER_KEY}"
 NOBODY = f"{ENVIRONMENT}/nobodynobodynobody*nobodynobodynobody"
 
+Source = TypeVar("Source", bound=FeatureSource)
+Sink = TypeVar("Sink", bound=UpdateSink)
+
 
 @dataclass
-class RunningEdge:
+class RunningEdge(Generic[Source, Sink]):
     """An Edge that can be asked over HTTP."""
 
     url: str
     edge: Edge
-    source: MemorySource
-    sink: MemorySink
+    source: Source
+    sink: Sink
     health: Health
     http: aiohttp.ClientSession
     registry: CollectorRegistry
@@ -153,14 +159,30 @@ async def running_edge(
     *,
     streams: bool = True,
     **settings: Any,
-) -> AsyncIterator[RunningEdge]:
-    """Serve an Edge, with or without streams, for as long as the block lasts; settings by name."""
-    source, sink = source or MemorySource(), sink or MemorySink()
+) -> AsyncIterator[RunningEdge[MemorySource, MemorySink]]:
+    """Serve an Edge over a source in memory for as long as the block lasts; settings by name."""
+    async with edge_over(
+        source or MemorySource(), sink or MemorySink(), streams=streams, **settings
+    ) as running_one:
+        yield running_one
+
+
+@asynccontextmanager
+async def edge_over(
+    source: Source,
+    sink: Sink,
+    *,
+    streams: bool = True,
+    reach: ReachLog | None = None,
+    registry: CollectorRegistry | None = None,
+    **settings: Any,
+) -> AsyncIterator[RunningEdge[Source, Sink]]:
+    """Serve an Edge over any source, with or without streams, for as long as the block lasts."""
     chosen = EdgeSettings(**{"unknown_key_hold_seconds": 0.3} | settings)
-    registry = CollectorRegistry()
+    registry = registry or CollectorRegistry()
     async with AsyncExitStack() as parts:
         if streams:
-            opened = open_edge(chosen, source=source, sink=sink, registry=registry)
+            opened = open_edge(chosen, source=source, sink=sink, registry=registry, reach=reach)
             edge = await parts.enter_async_context(opened)
         else:
             edge = edge_for_polls(chosen, source=source, sink=sink, registry=registry)
