@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from common.caching.app import STRANGERS_PER_SECOND, OpenCache, open_cache
+from common.caching.keeping import SAVE_SECONDS
 from common.contracts.reports import Report
 from common.origins.remote import answer
 from dacha.lookups import Lookups
@@ -39,10 +40,12 @@ async def open_dacha(
     registry: CollectorRegistry | None = None,
     clock: Callable[[], float] = time.monotonic,
     strangers_per_second: float = STRANGERS_PER_SECOND,
+    save_seconds: float = SAVE_SECONDS,
 ) -> AsyncIterator[Dacha]:
     """Hold what MR (``origin``) owns and keep it true by what ``bus`` brings.
 
-    Starts without waiting for either: until they answer, look-ups are Unavailable.
+    Starts without waiting for either: until they answer, look-ups are Unavailable, but for what a former
+    process kept.
     """
     async with open_cache(
         settings,
@@ -52,6 +55,7 @@ async def open_dacha(
         registry=registry,
         clock=clock,
         strangers_per_second=strangers_per_second,
+        save_seconds=save_seconds,
     ) as dacha:
         yield dacha
 

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 from common.caching.cache import FeatureCache
 from common.caching.capacity import memory_bytes
 from common.caching.holdings import Holdings, Limits
+from common.caching.keeping import SAVE_SECONDS, Keeper
 from common.caching.loader import Loader, TokenBucket
 from common.caching.metrics import CacheCollector, CacheMetrics
+from common.caching.state import Mark, StateFile
 from common.caching.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from prometheus_client import CollectorRegistry
 
@@ -32,7 +35,7 @@ SILENT_AFTER_HEARTBEATS: Final = 2.5
 
 
 class CacheOptions(Protocol):
-    """The settings of a cache, in whichever process it is (`common.options.CacheSettings`)."""
+    """The settings of a cache, in whichever process it is (`common.settings.CacheSettings`)."""
 
     @property
     def cache_environments(self) -> int: ...
@@ -48,6 +51,10 @@ class CacheOptions(Protocol):
     def max_stale_keys(self) -> float: ...
     @property
     def start_degraded_after(self) -> float: ...
+    @property
+    def state_dir(self) -> Path | None: ...
+    @property
+    def cluster(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -73,10 +80,12 @@ async def open_cache(
     clock: Callable[[], float] = time.monotonic,
     miss_seconds: float = MISS_SECONDS,
     strangers_per_second: float = STRANGERS_PER_SECOND,
+    save_seconds: float = SAVE_SECONDS,
 ) -> AsyncIterator[OpenCache]:
     """Hold what ``origin`` owns and keep it true by what ``bus`` brings; ``owner`` names its metrics.
 
-    Starts without waiting for either: until they answer, look-ups are Unavailable.
+    Starts without waiting for either: until they answer, look-ups are Unavailable. With a folder for its
+    state it goes on from what was kept there, and gives the origin a second to say what moved since.
     """
     metrics = CacheMetrics(owner)
     holdings = Holdings(
@@ -85,6 +94,8 @@ async def open_cache(
         clock=clock,
         jitter=random.uniform,
     )
+    keeper = _keeper(options, owner, holdings, clock, save_seconds)
+    resumed = keeper is not None and await keeper.resume()
     async with asyncio.TaskGroup() as tasks:
         loader = Loader(origin, holdings.replica, tasks, metrics)
         upkeep = Upkeep(holdings, loader, clock=clock)
@@ -96,25 +107,44 @@ async def open_cache(
             strangers,
             metrics,
             clock=clock,
-            degraded_at=clock() + options.start_degraded_after,
+            degraded_at=clock() if resumed else clock() + options.start_degraded_after,
         )
         loops = [
             tasks.create_task(upkeep.follow_log(), name="cache-log"),
             tasks.create_task(upkeep.reload(), name="cache-reload"),
             tasks.create_task(upkeep.audit(), name="cache-audit"),
         ]
+        if keeper is not None:
+            loops.append(tasks.create_task(keeper.keep(), name="cache-keep"))
         collector = CacheCollector(metrics, holdings)
         if registry is not None:
             registry.register(collector)
         try:
             async with bus.subscribe(holdings.replica):
+                if keeper is not None and resumed:
+                    await keeper.verified()
                 yield OpenCache(cache, holdings, loader, metrics, upkeep, strangers)
+                if keeper is not None:
+                    await keeper.save()
         finally:
             if registry is not None:
                 registry.unregister(collector)
             for loop in loops:
                 loop.cancel()
             loader.close()
+
+
+def _keeper(
+    options: CacheOptions,
+    owner: str,
+    holdings: Holdings,
+    clock: Callable[[], float],
+    save_seconds: float,
+) -> Keeper | None:
+    if options.state_dir is None:
+        return None
+    file = StateFile(options.state_dir, Mark(owner, options.cluster), clock=clock)
+    return Keeper(file, holdings, clock=clock, save_seconds=save_seconds)
 
 
 def _limits(options: CacheOptions, heartbeat_seconds: float, miss_seconds: float) -> Limits:

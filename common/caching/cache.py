@@ -28,7 +28,8 @@ class FeatureCache:
     """A cache of environments and accounts that the change log keeps true.
 
     ``strangers`` limits loads of what was never seen here, so that made-up keys cost MR a bounded rate;
-    ``degraded_at`` is when the process may say that it is ready without having heard the log.
+    ``degraded_at`` is when the process may say that it is ready without having heard the log: at once when
+    it goes on from what a former one kept.
     """
 
     def __init__(

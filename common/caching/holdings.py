@@ -87,6 +87,8 @@ class Holdings:
         self._keys = self.replica.keys
         self._snapshots = self.replica.environments
         self._silent = False
+        #: How often something was swapped.
+        self.swaps = 0
 
     # How things stand
 
@@ -170,6 +172,7 @@ class Holdings:
     # common.revisions.replica.Listener
 
     def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
+        self.swaps += 1
         counter = CounterId("environment", environment_id)
         self._bytes -= self._environments.get(counter, 0)
         self.awaited.pop(environment_id, None)
@@ -183,6 +186,7 @@ class Holdings:
         self._tell_environment(environment_id, snapshot)
 
     def account_changed(self, record: AccountRecord) -> None:
+        self.swaps += 1
         counter = CounterId("account", record.id)
         if record.removed:
             self._accounts.pop(counter, None)

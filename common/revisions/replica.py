@@ -22,7 +22,7 @@ from common.contracts.lookups import AtLeast
 from common.revisions.copies import Copies
 from common.revisions.held import UNPROVEN
 from common.revisions.memory import Misses, Seen
-from common.revisions.saved import Saved, copied
+from common.revisions.saved import Saved
 from common.revisions.targets import Loaded, Target, Ticket
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Replica(Copies):
     # Over the end of a process
 
     def save(self) -> Saved:
-        """What another replica can go on from. Taken at once; nothing in it changes afterwards."""
+        """What another replica can go on from; the lists hold what is held itself, to be `copied`."""
         last = self._positions.last
         return Saved(
             epoch=self.epoch,
@@ -156,8 +156,8 @@ class Replica(Copies):
             blind_until=max(last, self._seen.blind_until),
             heard_at=self.heard_at,
             complete=self.complete,
-            environments=[copied(each) for each in self.environments.values()],
-            accounts=[copied(each) for each in self.accounts.values()],
+            environments=list(self.environments.values()),
+            accounts=list(self.accounts.values()),
             # The others are below the position, and what was read there proves nothing afterwards.
             sightings=self._seen.lasting(last),
         )

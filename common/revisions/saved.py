@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Saved(NamedTuple):
-    """A replica at one moment. ``sightings``: what ended, and what was seen beyond the position."""
+    """A replica at one moment, or as it came to be while it was being copied: positions are lower bounds.
+
+    ``sightings``: what ended, and what was seen beyond the position.
+    """
 
     epoch: str
     term: int

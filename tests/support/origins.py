@@ -104,13 +104,22 @@ class ModelOrigin:
 
 @asynccontextmanager
 async def running_dacha(
-    origin: ModelOrigin, *, heard: bool = True, strangers_per_second: float = 500.0, **settings: Any
+    origin: ModelOrigin,
+    *,
+    heard: bool = True,
+    strangers_per_second: float = 500.0,
+    save_seconds: float = 30.0,
+    **settings: Any,
 ) -> AsyncIterator[Dacha]:
     """Dacha2 over a model, with heartbeats fast enough for a test; entered when it hears the log."""
     bus = LocalBus(origin.tail, heartbeat_seconds=0.15, poll_seconds=0.01)
     origin.log.on_commit = bus.wake
     async with open_dacha(
-        DachaSettings(**settings), bus=bus, origin=origin, strangers_per_second=strangers_per_second
+        DachaSettings(**settings),
+        bus=bus,
+        origin=origin,
+        strangers_per_second=strangers_per_second,
+        save_seconds=save_seconds,
     ) as dacha:
         if heard:
             replica = dacha.holdings.replica
