@@ -71,6 +71,10 @@ class Listener(asyncio.Protocol):
         for event in events:
             self._hear(_decoded(event))
 
+    def on_message_complete(self) -> None:
+        # The server may keep the connection for a next request; the stream is over.
+        self.close()
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
