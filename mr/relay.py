@@ -248,20 +248,20 @@ class Relay:
         self._held_since(started)
         self._moved(assigned.position)
         if assigned.given:
-            self._tell(assigned)
+            self._tell(term, assigned)
         if assigned.given == BATCH:
             return True
         await self._note_idle()
         return False
 
-    def _tell(self, assigned: Assigned) -> None:
+    def _tell(self, term: int, assigned: Assigned) -> None:
         if self._on_positions is not None:
             self._on_positions()
         if self._sender is None:
-            self._metrics.note_published(each.timestamp() for each in assigned.created)
+            self._metrics.note_published(each.created.timestamp() for each in assigned.rows)
             self._metrics.published.set(assigned.position)
         else:
-            self._sender.wake()
+            self._sender.offer(term, assigned.rows)
 
     async def _begin(self) -> bool:
         """Try to take the lease; before anything is assigned under it, the epoch must be right."""

@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -19,10 +19,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from common.contracts.events import Heartbeat
 from common.errors import Unavailable
 from mr.db.lease import LeaseLost, mark
-from mr.db.snapshots import load_log, load_place, load_published
+from mr.db.snapshots import load_log, load_place, load_published, logged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Row
 
     from common.contracts.events import LoggedEvent
     from common.messaging.bus import Publisher
@@ -133,6 +135,7 @@ class Sender:
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._history: _History | None = None
+        self._offered: tuple[int, Sequence[Row[Any]]] | None = None
         self._published = 0
         self._beaten_at = float("-inf")
         self._beat_at = 0.0
@@ -150,6 +153,11 @@ class Sender:
 
     def wake(self) -> None:
         """There may be something to send."""
+        self._woken.set()
+
+    def offer(self, term: int, rows: Sequence[Row[Any]]) -> None:
+        """These got their positions just now: if they are what comes next, they need not be read again."""
+        self._offered = term, rows
         self._woken.set()
 
     def stop(self) -> None:
@@ -194,7 +202,7 @@ class Sender:
 
     async def _send(self, term: int) -> None:
         """Send one batch, if there is one, and a heartbeat behind it, if it is time."""
-        events, history = await self._read(term)
+        events, history = self._take_offered(term) or await self._read(term)
         if events:
             with _of_the_bus():
                 await self._publisher.publish(events)
@@ -216,6 +224,19 @@ class Sender:
             self._metrics.heartbeats.inc()
             self._beaten_at = time.monotonic()
             self._beat_at = self._beaten_at + self._heartbeat_seconds
+
+    def _take_offered(self, term: int) -> tuple[list[LoggedEvent], _History] | None:
+        """What was offered, if it is all that comes next; the term was checked when it got its positions."""
+        offered, self._offered = self._offered, None
+        history = self._history
+        if offered is None or history is None:
+            return None
+        under, rows = offered
+        if not under == term == history.term or rows[0].position != self._published + 1:
+            return None
+        if any(row.payload is None for row in rows):
+            return None
+        return [logged(row, term=term, epoch=history.epoch) for row in rows], history
 
     async def _read(self, term: int) -> tuple[list[LoggedEvent], _History]:
         """Read what comes next, in the snapshot that says that this is still the relay."""

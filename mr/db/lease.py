@@ -7,9 +7,11 @@ asleep and does not know that another took over. Must not know when or why they 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import delete, exists, func, select, true, update
+from sqlalchemy import BigInteger, bindparam, case, delete, exists, func, select, true, update
 
 from mr.db.delivered import table_of
 from mr.db.models.base import utc_now
@@ -18,11 +20,21 @@ from mr.db.snapshots import database_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from mr.db.session import Database, WriteSession
+    from sqlalchemy import Row
+    from sqlalchemy.sql.dml import ReturningUpdate
 
-_PRUNED_AT_ONCE = 1_000
+    from mr.db.session import Database, Dialect, WriteSession
+
+_PRUNED_AT_ONCE: Final = 1_000
+HANDED_ON_BYTES: Final = 8_192
+"""Payloads up to this go from the one who gives positions to the one who sends, without being read again."""
+_LOGGED: Final = (
+    *("id", "type", "counter_kind", "counter_id", "revision", "previous", "digest", "created", "position"),
+)
+
+_ROWS: Final = table_of(OutboxRow)
+_LEASE: Final = table_of(RelayLease)
 
 
 class LeaseLost(Exception):
@@ -30,14 +42,18 @@ class LeaseLost(Exception):
 
 
 class Assigned(NamedTuple):
-    """What one transaction assigned: the last position there is now, and when the rows were written."""
+    """What one transaction assigned: the last position there is now, and the rows that got one, in order.
+
+    The rows are what `mr.db.snapshots.logged` reads; their payload is None where nobody needs it, or it is
+    too big to be handed on by the way.
+    """
 
     position: int
-    created: Sequence[datetime]
+    rows: Sequence[Row[Any]]
 
     @property
     def given(self) -> int:
-        return len(self.created)
+        return len(self.rows)
 
 
 async def take(
@@ -47,7 +63,7 @@ async def take(
 
     A SQLite file has one owner, so there whoever is left in the row is gone.
     """
-    now = database_milliseconds(database)
+    now = database_milliseconds(database.dialect)
     free = true() if database.dialect == "sqlite" else RelayLease.until < now - patience_milliseconds
     async with database.read() as session:
         if await session.scalar(select(RelayLease.term).where(RelayLease.id == 1, free)) is None:
@@ -69,15 +85,21 @@ async def hold(session: WriteSession, database: Database, term: int, lease_milli
     Returns the last position; raises `LeaseLost`.
     """
     position: int | None = await session.scalar(
-        update(RelayLease)
-        .where(RelayLease.id == 1, RelayLease.term == term)
-        .values(until=database_milliseconds(database) + lease_milliseconds)
-        .returning(RelayLease.position)
-        .execution_options(synchronize_session=False)
+        _holding(database.dialect), {"held": term, "milliseconds": lease_milliseconds}
     )
     if position is None:
         raise LeaseLost
     return position
+
+
+@cache
+def _holding(dialect: Dialect) -> ReturningUpdate[tuple[int]]:
+    return (
+        update(_LEASE)
+        .where(_LEASE.c.id == 1, _LEASE.c.term == bindparam("held"))
+        .values(until=database_milliseconds(dialect) + bindparam("milliseconds", type_=BigInteger))
+        .returning(_LEASE.c.position)
+    )
 
 
 async def check(session: WriteSession, term: int) -> None:
@@ -103,7 +125,7 @@ async def hand_over(database: Database, term: int) -> None:
         await session.execute(
             update(RelayLease)
             .where(RelayLease.id == 1, RelayLease.term == term)
-            .values(until=database_milliseconds(database))
+            .values(until=database_milliseconds(database.dialect))
             .execution_options(synchronize_session=False)
         )
 
@@ -121,40 +143,64 @@ async def assign(
 
     ``published``: there is no bus to wait for, so having a position is being published.
     """
-    rows, lease = table_of(OutboxRow), table_of(RelayLease)
-    waiting = (
-        select(rows.c.seq, func.row_number().over(order_by=rows.c.seq).label("place"))
-        .where(rows.c.position.is_(None))
-        .order_by(rows.c.seq)
-        .limit(limit)
-        .subquery()
-    )
     async with database.write() as session:
         position = await hold(session, database, term, lease_milliseconds)
-        created = (
-            await session.scalars(
-                update(rows)
-                .where(rows.c.seq == waiting.c.seq)
-                .values(position=position + waiting.c.place, published=utc_now() if published else None)
-                .returning(rows.c.created)
-            )
-        ).all()
-        if created:
-            position += len(created)
-            await session.execute(update(lease).where(lease.c.id == 1).values(position=position))
-    return Assigned(position, created)
+        given = await session.execute(
+            _GIVING,
+            {
+                "last": position,
+                "most": limit,
+                "now": utc_now() if published else None,
+                "small": 0 if published else HANDED_ON_BYTES,
+            },
+        )
+        assigned = sorted(given.all(), key=attrgetter("position"))
+        if assigned:
+            position += len(assigned)
+            await session.execute(_MOVING, {"last": position})
+    return Assigned(position, assigned)
+
+
+def _giving() -> ReturningUpdate[Any]:
+    waiting = (
+        select(_ROWS.c.seq, func.row_number().over(order_by=_ROWS.c.seq).label("place"))
+        .where(_ROWS.c.position.is_(None))
+        .order_by(_ROWS.c.seq)
+        .limit(bindparam("most", type_=BigInteger))
+        .subquery()
+    )
+    now = bindparam("now", type_=_ROWS.c.published.type)
+    small = func.length(_ROWS.c.payload) <= bindparam("small", type_=BigInteger)
+    return (
+        update(_ROWS)
+        .where(_ROWS.c.seq == waiting.c.seq)
+        .values(position=bindparam("last", type_=BigInteger) + waiting.c.place, published=now)
+        .returning(
+            *(_ROWS.c[name] for name in _LOGGED),
+            case((small, _ROWS.c.payload)).label("payload"),
+        )
+    )
 
 
 async def mark(database: Database, term: int, *, after: int, upto: int, lease_milliseconds: int) -> None:
     """Mark what has a position above ``after`` up to ``upto`` as published; raises `LeaseLost`."""
-    rows = table_of(OutboxRow)
     async with database.write() as session:
         await hold(session, database, term, lease_milliseconds)
-        await session.execute(
-            update(rows)
-            .where(rows.c.position > after, rows.c.position <= upto, rows.c.published.is_(None))
-            .values(published=utc_now())
-        )
+        await session.execute(_MARKING, {"after": after, "upto": upto, "now": utc_now()})
+
+
+# Built once: they are run for every change, and making them anew costs as much as running them.
+_GIVING: Final = _giving()
+_MOVING: Final = update(_LEASE).where(_LEASE.c.id == 1).values(position=bindparam("last"))
+_MARKING: Final = (
+    update(_ROWS)
+    .where(
+        _ROWS.c.position > bindparam("after", type_=BigInteger),
+        _ROWS.c.position <= bindparam("upto", type_=BigInteger),
+        _ROWS.c.published.is_(None),
+    )
+    .values(published=bindparam("now", type_=_ROWS.c.published.type))
+)
 
 
 async def prune(

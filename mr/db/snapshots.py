@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from common.contracts.events import Event
-    from mr.db.session import Database
+    from mr.db.session import Database, Dialect
 
 _log = structlog.get_logger(__name__)
 
@@ -61,9 +61,9 @@ class Place(NamedTuple):
     lease_left_milliseconds: int
 
 
-def database_milliseconds(database: Database) -> ColumnElement[int]:
+def database_milliseconds(dialect: Dialect) -> ColumnElement[int]:
     """The present on the database's clock: leases are judged by no other."""
-    if database.dialect == "sqlite":
+    if dialect == "sqlite":
         return literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", BigInteger)
     return literal_column("(extract(epoch FROM clock_timestamp()) * 1000)::bigint", BigInteger)
 
@@ -84,7 +84,7 @@ async def load_place(session: AsyncSession, database: Database) -> Place:
                 RelayLease.term,
                 RelayLease.position,
                 RelayLease.pruned,
-                RelayLease.until - database_milliseconds(database),
+                RelayLease.until - database_milliseconds(database.dialect),
             )
             .select_from(RelayLease)
             .join(SystemState, SystemState.key == EPOCH)
@@ -246,7 +246,7 @@ async def load_log(session: AsyncSession, place: Place, after: int, limit: int) 
         .where(OutboxRow.position > after, OutboxRow.position <= upto)
         .order_by(OutboxRow.position)
     )
-    return [_logged(row, place) for row in rows]
+    return [logged(row, term=place.term, epoch=place.epoch) for row in rows]
 
 
 async def _fitting(session: AsyncSession, after: int, upto: int) -> int:
@@ -307,14 +307,15 @@ async def load_backlog(session: AsyncSession, place: Place, published: int) -> B
     return Backlog(waiting + place.position - published, None if oldest is None else oldest.timestamp())
 
 
-def _logged(row: OutboxRow, place: Place) -> LoggedEvent:
+def logged(row: OutboxRow | Row[Any], *, term: int, epoch: str) -> LoggedEvent:
+    """A row of the log as it is sent by the relay of this term."""
     return LoggedEvent(
         id=str(row.id),
         type=row.type,
         counter=_counter_id(row.counter_kind, row.counter_id),
         position=row.position or 0,
-        term=place.term,
-        epoch=place.epoch,
+        term=term,
+        epoch=epoch,
         revision=row.revision,
         previous=row.previous,
         digest=row.digest,
