@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from common.caching.app import STRANGERS_PER_SECOND, OpenCache, open_cache
 from common.caching.keeping import SAVE_SECONDS
 from common.contracts.reports import Report
-from common.origins.remote import answer
+from common.origins.remote import Lister, answer
 from dacha.lookups import Lookups
 
 if TYPE_CHECKING:
@@ -45,8 +45,14 @@ async def open_dacha(
     """Hold what MR (``origin``) owns and keep it true by what ``bus`` brings.
 
     Starts without waiting for either: until they answer, look-ups are Unavailable, but for what a former
-    process kept.
+    process kept. An eager one needs an origin that lists what there is.
     """
+    lister: Lister | None = None
+    if settings.fill == "eager":
+        if not isinstance(origin, Lister):
+            msg = "An eager fill needs an origin that can list what there is."
+            raise TypeError(msg)
+        lister = origin
     async with open_cache(
         settings,
         owner="dacha",
@@ -56,6 +62,7 @@ async def open_dacha(
         clock=clock,
         strangers_per_second=strangers_per_second,
         save_seconds=save_seconds,
+        lister=lister,
     ) as dacha:
         yield dacha
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from common.caching.cache import FeatureCache
 from common.caching.capacity import memory_bytes
+from common.caching.fill import Fill
 from common.caching.holdings import Holdings, Limits
 from common.caching.keeping import SAVE_SECONDS, Keeper
 from common.caching.loader import Loader, TokenBucket
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from common.caching.fill import Lister
     from common.caching.loader import Origin
     from common.messaging.bus import Bus
 
@@ -81,11 +83,13 @@ async def open_cache(
     miss_seconds: float = MISS_SECONDS,
     strangers_per_second: float = STRANGERS_PER_SECOND,
     save_seconds: float = SAVE_SECONDS,
+    lister: Lister | None = None,
 ) -> AsyncIterator[OpenCache]:
     """Hold what ``origin`` owns and keep it true by what ``bus`` brings; ``owner`` names its metrics.
 
     Starts without waiting for either: until they answer, look-ups are Unavailable. With a folder for its
-    state it goes on from what was kept there, and gives the origin a second to say what moved since.
+    state it goes on from what was kept there, and gives the origin a second to say what moved since. With a
+    ``lister`` it loads everything there is, and is ready when all of it is here.
     """
     metrics = CacheMetrics(owner)
     holdings = Holdings(
@@ -107,7 +111,8 @@ async def open_cache(
             strangers,
             metrics,
             clock=clock,
-            degraded_at=clock() if resumed else clock() + options.start_degraded_after,
+            degraded_at=clock() if resumed and lister is None else clock() + options.start_degraded_after,
+            eager=lister is not None,
         )
         loops = [
             tasks.create_task(upkeep.follow_log(), name="cache-log"),
@@ -116,6 +121,9 @@ async def open_cache(
         ]
         if keeper is not None:
             loops.append(tasks.create_task(keeper.keep(), name="cache-keep"))
+        if lister is not None:
+            fill = Fill(holdings, loader, lister, metrics, clock=clock)
+            loops.append(tasks.create_task(fill.run(), name="cache-fill"))
         collector = CacheCollector(metrics, holdings)
         if registry is not None:
             registry.register(collector)

@@ -28,6 +28,7 @@ class FeatureCache:
     """A cache of environments and accounts that the change log keeps true.
 
     ``strangers`` limits loads of what was never seen here, so that made-up keys cost MR a bounded rate;
+    ``eager`` = it is to hold everything before it is ready;
     ``degraded_at`` is when the process may say that it is ready without having heard the log: at once when
     it goes on from what a former one kept.
     """
@@ -41,6 +42,7 @@ class FeatureCache:
         *,
         clock: Callable[[], float],
         degraded_at: float,
+        eager: bool = False,
     ) -> None:
         self._holdings = holdings
         self._replica = holdings.replica
@@ -50,6 +52,7 @@ class FeatureCache:
         self._lookups = metrics.lookups
         self._clock = clock
         self._degraded_at = degraded_at
+        self._eager = eager
         self._ready = False
 
     @property
@@ -59,8 +62,9 @@ class FeatureCache:
 
     @property
     def ready(self) -> bool:
-        """True from the first time on that the log was heard, or after `degraded_at`."""
-        self._ready = self._ready or self._replica.live or self._clock() >= self._degraded_at
+        """True from the first time on that the log was heard, or all is here, or after `degraded_at`."""
+        well = self._replica.complete if self._eager else self._replica.live
+        self._ready = self._ready or well or self._clock() >= self._degraded_at
         return self._ready
 
     @property

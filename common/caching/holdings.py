@@ -133,6 +133,7 @@ class Holdings:
                 "Values that may be behind and are loaded again",
                 len(replica.suspects),
             ),
+            "complete": ("1 while everything there is is held, in eager mode", float(replica.complete)),
             "position": ("Last position without a hole before it", replica.position),
             "position_lag": ("Positions heard of and missing", replica.heard - replica.position),
             "silent_seconds": ("How long the log was not heard", self.silent_seconds),

@@ -37,6 +37,8 @@ class Copies:
         self.live = False
         #: Set by the owner once all there is was loaded; ends when something may be missing again.
         self.complete = False
+        #: How often something may have come to be missing that exists.
+        self.lapses = 0
         self.suspects: dict[CounterId, None] = {}
         self.heard_at: float | None = None
         self._listener = listener
@@ -72,6 +74,11 @@ class Copies:
                 self._mismatched(counter)
             self._suspect(counter)
 
+    def _lapse(self) -> None:
+        """Note that something may exist from now on that is not held."""
+        self.complete = False
+        self.lapses += 1
+
     def _may_insert(self, event: Event) -> bool:
         """True for a full state of something not held that is not older than what was seen of it."""
         return (
@@ -89,7 +96,7 @@ class Copies:
     def _miss_one(self, counter: CounterId) -> None:
         """Note that something exists, perhaps, that is not held."""
         if not self._seen.gone(counter):
-            self.complete = False
+            self._lapse()
 
     def _replay(
         self, counter: CounterId, snapshot: EnvironmentSnapshot, ticket: Ticket
@@ -208,7 +215,7 @@ class Copies:
         if held.current and held.value.revision > ticket.revision:
             return self._again(held)
         # Refused under the keys that it had: it may live on under others.
-        self.complete = False
+        self._lapse()
         record = held.value
         self._end_account(
             CounterId("account", record.id),

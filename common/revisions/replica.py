@@ -244,7 +244,7 @@ class Replica(Copies):
         self._positions.start(state.position)
         self._seen.start(state.position)
         self.comparison = None
-        self.complete = False
+        self._lapse()
         self._hole_known = False
         self._drop_misses()
         for ticket in self._tickets.values():
@@ -271,7 +271,7 @@ class Replica(Copies):
         if not changes.complete:
             # Set before the driver lists what is held: a load that ends later and read less is refused.
             self._seen.blind_until = max(self._seen.blind_until, changes.position)
-            self.complete = False
+            self._lapse()
             self.comparison = Comparison(self.epoch, changes.position)
             self._listener.wants_changed()
             return
@@ -358,7 +358,7 @@ class Replica(Copies):
 
     def evict(self, counter: CounterId) -> None:
         """Drop a value to save memory; its revision stays remembered."""
-        self.complete = False
+        self._lapse()
         self._remove(counter)
 
     # Holes and epochs

@@ -26,7 +26,7 @@ from common.contracts.events import (
     Heartbeat,
 )
 from common.contracts.features import FeatureState, Tombstone
-from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer, State
+from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer, Listing, State
 from common.messaging.local import Tail
 
 if TYPE_CHECKING:
@@ -273,6 +273,18 @@ class ChangeLog:
                 revision, digest = raised, self._digest(counter)
             answers.append(CounterState(counter=counter, revision=revision, digest=digest))
         return answers
+
+    def page(self, after: str | None, limit: int) -> Listing:
+        """What there is, by id: environments, then accounts; a page holds ``limit`` of both together."""
+        everything = [("e", each, each) for each in sorted(self.environments)]
+        everything += [("s", each, self.accounts[each].key_hashes[0]) for each in sorted(self.accounts)]
+        rest = [each for each in everything if after is None or f"{each[0]}{each[1]}" > after]
+        page = rest[:limit]
+        return Listing(
+            ids=tuple(shown for kind, _, shown in page if kind == "e"),
+            hashes=tuple(shown for kind, _, shown in page if kind == "s"),
+            next=f"{page[-1][0]}{page[-1][1]}" if len(rest) > limit else None,
+        )
 
     def where(self) -> State:
         return State(epoch=self.epoch, term=self.term, position=self.position)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from common.contracts.events import CounterId
-    from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer
+    from common.contracts.lookups import AccountAnswer, Changes, CounterState, EnvironmentAnswer, Listing
     from tests.support.change_log import ChangeLog
 
 
@@ -42,6 +42,7 @@ class ModelOrigin:
         self.asked: Counter[str] = Counter()
         self.holding = False
         self.held: list[asyncio.Event] = []
+        self.page_size = 1_000
         self.at_once = 0
         self.most_at_once = 0
 
@@ -73,6 +74,12 @@ class ModelOrigin:
     async def state(self) -> State:
         self._ask("state")
         return self.log.where()
+
+    async def listing(self, after: str | None, limit: int) -> Listing:
+        self._ask("listing")
+        page = self.log.page(after, min(limit, self.page_size))
+        await asyncio.sleep(0)
+        return page
 
     async def tail(self, after: int, limit: int) -> Tail:
         if self.log_cut_off:
