@@ -43,6 +43,8 @@ from mr.history.endpoints import HistoryEndpoints
 from mr.landing import landing_route
 from mr.people.endpoints import PersonEndpoints
 from mr.portfolios.endpoints import PortfolioEndpoints
+from mr.propagation.endpoints import PropagationEndpoints
+from mr.propagation.record import Propagation
 from mr.service_accounts.endpoints import ServiceAccountEndpoints
 from mr.settings import MrSettings
 from mr.strategies.endpoints import StrategyEndpoints
@@ -79,10 +81,12 @@ async def open_mr(
     *,
     server_name: str = SERVER_NAME,
     registry: CollectorRegistry | None = None,
+    propagation: Propagation | None = None,
 ) -> AsyncIterator[Mr]:
     """Build the operations over an open database. `server_name` is what `/info/version` says.
 
-    ``registry``: where its metrics go; without one they go nowhere.
+    ``registry``: where its metrics go; without one they go nowhere. ``propagation`` hears what other
+    processes report; without it nobody is heard.
     """
     version = installed_version("burgee")
     sessions = Sessions(
@@ -114,6 +118,7 @@ async def open_mr(
         FilterEndpoints(database),
         ServiceAccountEndpoints(database),
         UserStateEndpoints(database),
+        PropagationEndpoints(database, propagation or Propagation()),
     )
     operations = tuple(operation for subject in subjects for operation in subject.operations())
     retries = Counter(

@@ -161,7 +161,12 @@ async def test_no_operation_reaches_into_another_portfolio(api):
         (method,) = operation.methods
         path = victim.path(operation.path.removeprefix("/mr-api"))
         body = victim.body(operation.operation_id) if method in {"PUT", "POST"} else None
-        query = {"version": "1", "filters": victim.ids["filter"], "personId": victim.ids["person"]}
+        query = {
+            "version": "1",
+            "filters": victim.ids["filter"],
+            "personId": victim.ids["person"],
+            "environmentId": victim.ids["environment"],
+        }
         status, text = await thief.raw(method, path, body, **query)
         told = (operation.operation_id, method, path, status, text)
         if operation.operation_id in ANSWERS_FALSE:

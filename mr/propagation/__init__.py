@@ -1,0 +1,1 @@
+"""How far each change has come: what processes report, put beside the log of changes."""
