@@ -189,7 +189,9 @@ class Surroundings:
 
 
 # Asked every few seconds by machines.
-_PROBED = frozenset({"/health/liveness", "/health/readiness", "/health/readyness", "/metrics"})
+_PROBED = frozenset(
+    {"/health/liveness", "/health/readiness", "/health/readyness", "/metrics", "/internal/state"}
+)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 

@@ -13,6 +13,8 @@ import pytest
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, hash_key
 from common.errors import Unavailable
 from edge.source import FeatureSource
+from edge_rest.database import DatabaseSource
+from edge_rest.replica import FollowingReader
 from tests.support.change_log import ChangeLog
 from tests.support.origins import ModelOrigin, running_dacha
 from tests.support.sources import (
@@ -66,8 +68,8 @@ async def memory_desk() -> AsyncIterator[Desk]:
     yield MemoryDesk()
 
 
-class DachaDesk:
-    """Dacha2 itself, over a model of MR's log."""
+class ModelDesk:
+    """A source over a model of MR's log: Dacha2 itself, or one that reads anew."""
 
     def __init__(self, origin: ModelOrigin, source: FeatureSource) -> None:
         self.origin = origin
@@ -91,14 +93,36 @@ class DachaDesk:
 async def dacha_desk() -> AsyncIterator[Desk]:
     origin = ModelOrigin(ChangeLog())
     async with running_dacha(origin) as dacha:
-        yield DachaDesk(origin, dacha.cache)
+        yield ModelDesk(origin, dacha.cache)
+
+
+@asynccontextmanager
+async def database_desk() -> AsyncIterator[Desk]:
+    """Edge-REST's source: it holds nothing at hand and watches nothing."""
+    origin = ModelOrigin(ChangeLog())
+    yield ModelDesk(origin, DatabaseSource(origin))
+
+
+@asynccontextmanager
+async def replica_desk() -> AsyncIterator[Desk]:
+    """Edge-REST's source over a replica that never hears of anything."""
+    origin, behind = ModelOrigin(ChangeLog()), ModelOrigin(ChangeLog())
+    yield ModelDesk(origin, DatabaseSource(FollowingReader(behind, origin)))
 
 
 DESKS: list[Callable[[], AbstractAsyncContextManager[Desk]]] = [memory_desk, dacha_desk]
+READERS: list[Callable[[], AbstractAsyncContextManager[Desk]]] = [database_desk, replica_desk]
 
 
 @pytest.fixture(params=DESKS, ids=lambda make: make.__name__)
 async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    async with request.param() as made:
+        yield made
+
+
+@pytest.fixture(params=DESKS + READERS, ids=lambda make: make.__name__)
+async def any_desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    """Also those sources that read anew for every question."""
     async with request.param() as made:
         yield made
 
@@ -126,20 +150,28 @@ async def test_what_was_found_is_at_hand_afterwards(desk):
     assert [state.key for state in snapshot.ordered] == ["A"]
 
 
-async def test_what_does_not_exist_is_none_and_never_at_hand(desk):
+async def test_what_is_delivered_is_found(any_desk):
+    await any_desk.commit(environment(feature("A", True)), account())
+    record = await any_desk.source.find_account(KEY)
+    snapshot = await any_desk.source.find_environment(ENVIRONMENT)
+    assert record.key_hashes == (KEY, hash_key(SERVER_KEY))
+    assert [state.key for state in snapshot.ordered] == ["A"]
+
+
+async def test_what_does_not_exist_is_none_and_never_at_hand(any_desk):
     for _ in range(2):
-        assert await desk.source.find_account(hash_key("nobody")) is None
-        assert await desk.source.find_environment(ENVIRONMENT) is None
-    assert desk.source.peek_account(hash_key("nobody")) is None
-    assert desk.source.peek_environment(ENVIRONMENT) is None
+        assert await any_desk.source.find_account(hash_key("nobody")) is None
+        assert await any_desk.source.find_environment(ENVIRONMENT) is None
+    assert any_desk.source.peek_account(hash_key("nobody")) is None
+    assert any_desk.source.peek_environment(ENVIRONMENT) is None
 
 
-async def test_what_cannot_be_known_is_unavailable_and_not_absent(desk):
-    await desk.cut_off()
+async def test_what_cannot_be_known_is_unavailable_and_not_absent(any_desk):
+    await any_desk.cut_off()
     with pytest.raises(Unavailable):
-        await desk.source.find_account(KEY)
+        await any_desk.source.find_account(KEY)
     with pytest.raises(Unavailable):
-        await desk.source.find_environment(ENVIRONMENT)
+        await any_desk.source.find_environment(ENVIRONMENT)
 
 
 async def test_what_is_held_is_served_while_nothing_can_be_loaded(desk):
