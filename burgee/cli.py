@@ -16,8 +16,8 @@ import typer
 import uvloop
 
 from burgee.settings import PROCESSES, MigrateSettings, PartyIshSettings, PartySettings, every_name
+from common.errors import Mendable
 from common.observability import set_up_logs
-from common.serve import CannotListen
 from common.settings import DatabaseSettings, ServingSettings, Settings, SettingsInvalid, load
 from dacha.settings import DachaSettings
 from edge.settings import EdgeSettings
@@ -76,7 +76,7 @@ def party(
 ) -> None:
     """Run everything in one process: management, cache and Edge. The way to start."""
     settings = _settings(PartySettings)
-    from burgee.topologies import run_party
+    from burgee.topologies.party import run_party
 
     _run(run_party(settings, demo=demo))
 
@@ -85,7 +85,7 @@ def party(
 def party_ish() -> None:
     """Run management and a polling-only Edge in one process."""
     settings = _settings(PartyIshSettings)
-    from burgee.topologies import run_party_ish
+    from burgee.topologies.party_ish import run_party_ish
 
     _run(run_party_ish(settings))
 
@@ -94,7 +94,7 @@ def party_ish() -> None:
 def mr() -> None:
     """Run the Management Repository alone."""
     settings = _settings(MrSettings)
-    from burgee.topologies import run_mr
+    from burgee.topologies.mr import run_mr
 
     _run(run_mr(settings))
 
@@ -107,7 +107,7 @@ def dacha(
 ) -> None:
     """Run Dacha2, the cache between MR and Edge, alone."""
     settings = _settings(DachaSettings, {} if fill is None else {"BURGEE_FILL": fill.value})
-    from burgee.topologies import run_dacha
+    from burgee.topologies.dacha import run_dacha
 
     _run(run_dacha(settings))
 
@@ -116,7 +116,7 @@ def dacha(
 def edge() -> None:
     """Run Edge, what SDKs talk to, alone."""
     settings = _settings(EdgeSettings)
-    from burgee.topologies import run_edge
+    from burgee.topologies.edge import run_edge
 
     _run(run_edge(settings))
 
@@ -125,7 +125,7 @@ def edge() -> None:
 def edge_rest() -> None:
     """Run a polling-only Edge straight on the database."""
     settings = _settings(EdgeRestSettings)
-    from burgee.topologies import run_edge_rest
+    from burgee.topologies.edge_rest import run_edge_rest
 
     _run(run_edge_rest(settings))
 
@@ -246,18 +246,13 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 @contextmanager
 def _telling() -> Iterator[None]:
     """Tell what a person can mend in one line each, and end with status 1."""
-    from burgee.seed import SeedRefused
-    from mr.db.backup import BackupRefused
-    from mr.db.engines import DatabaseInUse
-
-    mendable = (CannotListen, DatabaseInUse, SeedRefused, BackupRefused)
     try:
         yield
         return
-    except mendable as error:
+    except Mendable as error:
         faults: Iterable[BaseException] = [error]
     except BaseExceptionGroup as group:
-        told, bugs = group.split(mendable)
+        told, bugs = group.split(Mendable)
         if told is None or bugs is not None:
             raise
         faults = _leaves(told)

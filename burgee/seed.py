@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import aiohttp
 
+from common.errors import Mendable
+
 EMAIL: Final = "demo@burgee.example"
 PORTFOLIO: Final = "Example shop"
 APPLICATION: Final = "Storefront"
@@ -32,7 +34,7 @@ VALUES: Final[dict[str, Any]] = {
 }
 
 
-class SeedRefused(Exception):
+class SeedRefused(Mendable):
     """The server answered something that leaves no way to go on; the message says what."""
 
 

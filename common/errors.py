@@ -116,3 +116,7 @@ class Unavailable(AppError):
     @property
     def headers(self) -> Mapping[str, str]:
         return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class Mendable(Exception):
+    """Something that whoever started the process can mend; its text is one line that says how."""

@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from common.errors import Mendable
 from common.web import Health
 
 log = structlog.stdlib.get_logger(__name__)
@@ -35,7 +36,7 @@ ABORT = "burgee.abort"
 Drain = Callable[[float], Awaitable[None]]
 
 
-class CannotListen(Exception):
+class CannotListen(Mendable):
     """An address is taken or not ours; the message names it."""
 
 

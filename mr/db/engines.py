@@ -19,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from common.errors import Mendable
 from mr.db.lineage import Lineage, open_lineage
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ UNLOCKED_WRITERS: Final = 2
 CONNECT_SECONDS: Final = 5
 
 
-class DatabaseInUse(RuntimeError):
+class DatabaseInUse(Mendable):
     """Another process has this SQLite file open; it can have one owner only."""
 
     def __init__(self, path: Path) -> None:

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from burgee.settings import PartySettings, every_name
-from burgee.topologies import WrapBus, open_party
+from burgee.topologies.party import WrapBus, open_party
 from common.caching.loader import Origin
 from common.settings import load
 from mr.db.session import Database

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from burgee.settings import every_name
-from burgee.topologies import compose_edge_rest
+from burgee.topologies.edge_rest import compose_edge_rest
 from common.serve import running
 from common.settings import load
 from edge_rest.settings import EdgeRestSettings

@@ -1,0 +1,73 @@
+"""Edge-REST as a process of its own, straight on the database."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from burgee.processes import Process, assemble, serve_process
+from burgee.topologies.between import internal_api
+from burgee.topologies.databases import DirectSink, read_replica, writable_database
+from common.observability import process_registry
+from common.origins.client import ApiFailures
+from common.web import Health
+from edge.app import Edge
+from edge.sinks import NoSink
+from edge.updates import UpdateSink
+from edge_rest.app import edge_rest
+from edge_rest.settings import EdgeRestSettings
+from mr.origin import DatabaseOrigin
+
+EDGE_REST: Final = "edge-rest"
+
+
+@asynccontextmanager
+async def compose_edge_rest(settings: EdgeRestSettings) -> AsyncIterator[Process]:
+    """Polls and updates straight on the database; a relay elsewhere publishes what updates change."""
+    registry = process_registry()
+    async with AsyncExitStack() as parts:
+        edge = await parts.enter_async_context(_edge_on_a_database(settings, registry))
+        yield assemble(
+            EDGE_REST,
+            settings,
+            registry,
+            Health({}),
+            routes=edge.routes(),
+            cors_headers=settings.cors_headers,
+        )
+
+
+@asynccontextmanager
+async def _edge_on_a_database(settings: EdgeRestSettings, registry: CollectorRegistry) -> AsyncIterator[Edge]:
+    """On the database alone, on it and a replica, or on a replica and MR's internal API."""
+    async with AsyncExitStack() as parts:
+        if settings.database_read_only:
+            replica = await parts.enter_async_context(read_replica(settings, settings.database_address()))
+            sink: UpdateSink = NoSink()
+            if settings.mr_url is not None:
+                failures = ApiFailures(registry)
+                api = await parts.enter_async_context(internal_api(settings, settings.mr_url, failures))
+                sink = api.sink
+            yield edge_rest(settings, reader=DatabaseOrigin(replica), sink=sink, registry=registry)
+            return
+        database = await parts.enter_async_context(writable_database(settings))
+        if settings.database_replica_url is None:
+            reader = DatabaseOrigin(database)
+            yield edge_rest(settings, reader=reader, sink=DirectSink(database), registry=registry)
+            return
+        address = settings.database_replica_url.get_secret_value()
+        replica = await parts.enter_async_context(read_replica(settings, address))
+        yield edge_rest(
+            settings,
+            reader=DatabaseOrigin(replica),
+            primary=DatabaseOrigin(database),
+            sink=DirectSink(database),
+            registry=registry,
+        )
+
+
+async def run_edge_rest(settings: EdgeRestSettings) -> None:
+    """Serve Edge-REST until a signal."""
+    async with compose_edge_rest(settings) as process:
+        await serve_process(process, settings)

@@ -1,0 +1,47 @@
+"""MR and Edge-REST in one process."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from burgee.processes import Process, assemble, serve_process
+from burgee.settings import PartyIshSettings
+from burgee.topologies.between import bus_of, new_instance
+from burgee.topologies.databases import DirectSink, writable_database
+from burgee.topologies.management import management
+from common.observability import process_registry
+from common.web import Health
+from edge_rest.app import edge_rest
+from mr.origin import DatabaseOrigin
+
+PARTY_ISH: Final = "party-server-ish"
+
+
+@asynccontextmanager
+async def compose_party_ish(settings: PartyIshSettings) -> AsyncIterator[Process]:
+    """MR and Edge-REST in one process: polls are answered from the database, there are no streams."""
+    registry = process_registry()
+    async with AsyncExitStack() as parts:
+        database = await parts.enter_async_context(writable_database(settings))
+        bus = await parts.enter_async_context(bus_of(settings, new_instance("party-ish"), registry))
+        mr = await parts.enter_async_context(
+            management(settings, name=PARTY_ISH, database=database, bus=bus, registry=registry)
+        )
+        reader = DatabaseOrigin(database)
+        edge = edge_rest(settings, reader=reader, sink=DirectSink(database), registry=registry)
+        yield assemble(
+            PARTY_ISH,
+            settings,
+            registry,
+            Health({}),
+            routes=edge.routes(),
+            rest=mr.app,
+            internal=mr.internal,
+            cors_headers=settings.cors_headers,
+        )
+
+
+async def run_party_ish(settings: PartyIshSettings) -> None:
+    """Serve MR and Edge-REST until a signal."""
+    async with compose_party_ish(settings) as process:
+        await serve_process(process, settings)
