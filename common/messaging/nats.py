@@ -111,6 +111,7 @@ class NatsBus:
         self._seal = Seal(settings.event_key.get_secret_value().encode(), settings.cluster)
         self._source = f"/burgee/{settings.cluster}/{instance}"
         self._line: Line | None = None
+        self._finished = False
         self._subscribers: list[Subscriber] = []
         self._wishes: dict[Listening, None] = {}
         self._active: set[Listening] = set()
@@ -257,11 +258,12 @@ class NatsBus:
     # The connection
 
     async def keep_connected(self) -> None:
-        """Be connected to one of the servers, for ever; ends only by a defect."""
+        """Be connected to one of the servers until finished; ends otherwise only by a defect."""
         addresses = list(self._settings.nats_urls)
         random.shuffle(addresses)
         failures = 0
-        while True:
+        # The flag beside the cancellation: a task group that fails while it is cancelled forgets the latter.
+        while not self._finished:
             line = Line(addresses[0], Told(self._overflowed, self._forbidden))
             try:
                 await line.connect(self._settings, self.instance)
@@ -280,6 +282,7 @@ class NatsBus:
 
     async def finish(self) -> None:
         """Let what was sent last arrive, within reason; called before the connection is given up."""
+        self._finished = True
         line = self._line
         if line is None or not line.up:
             return

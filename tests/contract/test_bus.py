@@ -16,6 +16,7 @@ from common.messaging.bus import Bus
 from common.messaging.local import LocalBus, Tail
 from common.messaging.nats import open_nats_bus
 from tests.support.change_log import ChangeLog, environment_id
+from tests.support.ears import Ear
 from tests.support.nats import NatsServer, bus_settings, running_nats
 from tests.support.origins import ModelOrigin
 from tests.support.relays import ModelRelay
@@ -115,28 +116,6 @@ def make(request, server):
 async def line(make):
     async with make(HEARTBEAT_SECONDS) as made:
         yield made
-
-
-class Ear:
-    def __init__(self) -> None:
-        self.messages: list[Event | Heartbeat | str] = []
-
-    def on_event(self, event):
-        self.messages.append(event)
-
-    def on_heartbeat(self, heartbeat):
-        self.messages.append(heartbeat)
-
-    def on_disconnected(self):
-        self.messages.append("disconnected")
-
-    @property
-    def positions(self):
-        return [each.position for each in self.messages if isinstance(each, Event)]
-
-    @property
-    def heartbeats(self):
-        return [each for each in self.messages if isinstance(each, Heartbeat)]
 
 
 async def test_a_heartbeat_comes_first_so_that_a_subscriber_knows_that_it_hears(line):

@@ -52,11 +52,12 @@ class NatsServer:
         leaves: bool = False,
         leaf_of: int | None = None,
         environment: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
         self.home = home
         self.name = name
         self.settings = settings
-        self.port = free_port()
+        self.port = port or free_port()
         self.monitor_port = free_port()
         self.route_port = free_port()
         self.leaf_port = free_port()
@@ -232,10 +233,13 @@ def running_nats(
     leaves: bool = False,
     leaf_of: int | None = None,
     environment: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[NatsServer]:
-    """Yield a started server on free ports; its folder is gone afterwards."""
+    """Yield a started server on free ports, or on this one; its folder is gone afterwards."""
     with _home() as home:
-        server = NatsServer(home, settings=settings, leaves=leaves, leaf_of=leaf_of, environment=environment)
+        server = NatsServer(
+            home, settings=settings, leaves=leaves, leaf_of=leaf_of, environment=environment, port=port
+        )
         try:
             server.start()
             yield server

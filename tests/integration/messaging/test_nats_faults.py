@@ -1,0 +1,252 @@
+"""The NATS bus when servers die, freeze, come late, or strangers speak: real servers, real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import nats
+import pytest
+
+from common.errors import Unavailable
+from common.messaging.envelope import Message, Seal, event_headers
+from common.messaging.nats import NatsBus, open_nats_bus
+from tests.support.ears import HOME, Ear, heartbeat, plain_event
+from tests.support.nats import EVENT_KEY, bus_settings, running_cluster, running_nats
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def server():
+    with running_nats() as running:
+        yield running
+
+
+@asynccontextmanager
+async def two_buses(*urls: str, **edge_options):
+    settings = bus_settings(*urls)
+    async with (
+        open_nats_bus(settings, instance="mr-1") as mr,
+        open_nats_bus(settings, instance="edge-1", **edge_options) as edge,
+    ):
+        await eventually(lambda: mr.connected and edge.connected, within_seconds=20)
+        yield mr, edge
+
+
+async def hear_a_heartbeat(mr: NatsBus, ear: Ear, position: int = 0) -> None:
+    """Beat until the ear hears it: from then on nothing can be lost unnoticed."""
+    count = len(ear.heartbeats)
+
+    async def heard():
+        if mr.connected:
+            try:
+                await mr.beat(heartbeat(position))
+            except Unavailable:
+                return False
+        return len(ear.heartbeats) > count
+
+    await eventually(heard, within_seconds=20)
+
+
+async def test_it_opens_without_a_server_says_so_and_works_when_one_appears():
+    port = free_port()
+    settings = bus_settings(f"nats://127.0.0.1:{port}")
+    ear = Ear()
+    async with (
+        open_nats_bus(settings, instance="mr-1") as mr,
+        open_nats_bus(settings, instance="edge-1") as edge,
+        edge.subscribe(ear),
+    ):
+        await eventually(lambda: mr.metrics.failures >= 2)
+        assert not mr.connected
+        for attempt in (
+            mr.publish([plain_event(1)]),
+            mr.beat(heartbeat(1)),
+            edge.request("dacha", b"?", seconds=60),
+        ):
+            with pytest.raises(Unavailable):
+                await attempt
+        assert not ear.heartbeats
+        with running_nats(port=port):
+            await hear_a_heartbeat(mr, ear)
+            await mr.publish([plain_event(1)])
+            await eventually(lambda: ear.positions == [1])
+
+
+async def test_after_a_crash_of_the_server_a_subscriber_is_told_and_hears_again(server):
+    ear = Ear()
+    async with two_buses(server.url) as (mr, edge), edge.subscribe(ear):
+        await hear_a_heartbeat(mr, ear)
+        told = ear.disconnections
+        server.kill()
+        await eventually(lambda: ear.disconnections > told)
+        await eventually(lambda: not mr.connected)
+        with pytest.raises(Unavailable):
+            await mr.publish([plain_event(1)])
+        server.start()
+        await hear_a_heartbeat(mr, ear)
+        await mr.publish([plain_event(2)])
+        await eventually(lambda: ear.positions)
+        assert ear.positions == [2], "what was sent while the server was away is not kept"
+        assert edge.metrics.reconnects == 1
+
+
+async def test_a_connection_lost_in_mid_batch_leaves_the_whole_batch_unconfirmed(server):
+    async with two_buses(server.url) as (mr, _):
+        server.pause()
+        batch = [plain_event(position, padding=1000) for position in range(1, 501)]
+        publishing = asyncio.get_running_loop().create_task(mr.publish(batch))
+        await asyncio.sleep(0.05)
+        assert not publishing.done()
+        server.kill()
+        with pytest.raises(Unavailable):
+            await publishing
+
+
+async def test_a_frozen_server_confirms_nothing_and_takes_no_memory(server):
+    ear = Ear()
+    async with two_buses(server.url) as (mr, edge), edge.subscribe(ear):
+        await hear_a_heartbeat(mr, ear)
+        server.pause()
+        began = time.monotonic()
+        batch = [plain_event(position, padding=200_000) for position in range(1, 201)]
+        with pytest.raises(Unavailable):
+            await mr.publish(batch)
+        assert time.monotonic() - began < 15
+        assert mr.metrics.messages["out", "event"] < 100, "the rest of the batch was not even handed over"
+        for _ in range(100):
+            with pytest.raises(Unavailable):
+                await mr.publish(batch)
+        await eventually(lambda: not edge.connected, within_seconds=15)
+        server.resume()
+        await hear_a_heartbeat(mr, ear)
+        await mr.publish([plain_event(1000)])
+        await eventually(lambda: ear.positions[-1:] == [1000])
+        # Connections that were given up are gone, not left open.
+        await eventually(lambda: server.ask("connz")["num_connections"] == 2, within_seconds=15)
+
+
+async def test_what_publish_has_confirmed_is_at_the_server(server):
+    async with two_buses(server.url) as (mr, _):
+        for count in (1, 10, 1000):
+            before = server.ask("varz")["in_msgs"]
+            await mr.publish([plain_event(position) for position in range(count)])
+            assert server.ask("varz")["in_msgs"] - before >= count
+
+
+async def test_another_node_of_the_cluster_is_found_when_one_dies():
+    ear = Ear()
+    with running_cluster() as cluster:
+        async with two_buses(*cluster.urls) as (mr, edge), edge.subscribe(ear):
+            await hear_a_heartbeat(mr, ear)
+            for number, node in enumerate(cluster.nodes[:2]):
+                node.kill()
+                await hear_a_heartbeat(mr, ear, position=number)
+                await eventually(lambda: edge.connected and mr.connected)
+            await hear_a_heartbeat(mr, ear)
+            await mr.publish([plain_event(5)])
+            await eventually(lambda: ear.positions == [5])
+
+
+async def test_a_subscriber_that_cannot_keep_up_is_told_and_nothing_piles_up(server):
+    ear = Ear()
+    async with two_buses(server.url, pending_messages=4) as (mr, edge), edge.subscribe(ear):
+        await hear_a_heartbeat(mr, ear)
+        told = ear.disconnections
+        await mr.publish([plain_event(position) for position in range(1, 301)])
+        await eventually(lambda: edge.metrics.dropped["overflow"] > 0)
+        assert ear.disconnections > told
+        await hear_a_heartbeat(mr, ear, position=300)
+        assert len(ear.positions) + edge.metrics.dropped["overflow"] >= 300
+
+
+async def test_strangers_on_the_same_servers_are_not_heard_and_are_counted(server):
+    ear = Ear()
+    subject = f"burgee.default.c.e.{HOME}"
+    logged = plain_event(1)
+    headers = event_headers(logged, "/stranger")
+    async with two_buses(server.url) as (mr, edge), edge.subscribe(ear):
+        await hear_a_heartbeat(mr, ear)
+        stranger = await nats.connect(server.url)
+        try:
+            await stranger.publish(subject, logged.payload)
+            await stranger.publish(subject, logged.payload, headers=headers)
+            for key, cluster in ((b"guessed", "default"), (EVENT_KEY.encode(), "another")):
+                sealed = Seal(key, cluster).sealed(Message(subject, "", headers, logged.payload))
+                await stranger.publish(subject, logged.payload, headers=dict(sealed.headers))
+            await stranger.publish("burgee.default.c.hb", b"")
+            await stranger.publish("burgee.default.r.edge-9", b"{}")
+            await stranger.flush()
+            await eventually(lambda: edge.metrics.dropped["forged"] == 5)
+            assert ear.positions == []
+        finally:
+            await stranger.close()
+
+
+async def test_a_sealed_message_that_makes_no_sense_is_dropped_and_counted(server):
+    ear = Ear()
+    subject = "burgee.default.c.e.another"
+    logged = plain_event(1)
+    async with two_buses(server.url) as (mr, edge), edge.subscribe(ear):
+        await hear_a_heartbeat(mr, ear)
+        sender = await nats.connect(server.url)
+        try:
+            message = Message(subject, "", event_headers(logged, "/defect"), logged.payload)
+            sealed = Seal(EVENT_KEY.encode(), "default").sealed(message)
+            await sender.publish(subject, logged.payload, headers=dict(sealed.headers))
+            await sender.flush()
+            await eventually(lambda: edge.metrics.dropped["malformed"] == 1)
+        finally:
+            await sender.close()
+        await mr.publish([plain_event(2)])
+        await eventually(lambda: ear.positions == [2])
+
+
+async def test_an_event_too_big_for_the_bus_goes_as_a_pointer():
+    ear = Ear()
+    with running_nats(settings="max_payload: 64KB") as small:
+        async with two_buses(small.url) as (mr, edge), edge.subscribe(ear):
+            await hear_a_heartbeat(mr, ear)
+            await mr.publish([plain_event(1, padding=59_000), plain_event(2, padding=65_000), plain_event(3)])
+            await eventually(lambda: ear.positions == [1, 2, 3])
+            assert [each.data is None for each in ear.events] == [False, True, False]
+            assert ear.events[1].revision == 2
+            assert mr.metrics.pointers == 1
+            assert edge.connected
+
+
+async def test_a_defect_in_a_subscriber_ends_whoever_opened_the_bus(server):
+    class Broken(Ear):
+        def on_event(self, event):
+            raise KeyError("a bug")
+
+    async def go_on():
+        async with two_buses(server.url) as (mr, edge), edge.subscribe(Broken()):
+            while True:
+                await mr.publish([plain_event(1)])
+                await asyncio.sleep(0.05)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await go_on()
+    assert caught.group_contains(KeyError)
+
+
+async def test_closing_gives_everything_back(server):
+    tasks = asyncio.all_tasks()
+    async with two_buses(server.url) as (_, edge), edge.subscribe(Ear()):
+        assert server.ask("connz")["num_connections"] == 2
+    await eventually(lambda: server.ask("connz")["num_connections"] == 0)
+    await eventually(lambda: asyncio.all_tasks() == tasks)
+
+
+def test_names_that_cannot_be_part_of_a_subject_are_refused():
+    for instance in ("", "a.b", "a b", "a*", ">"):
+        with pytest.raises(ValueError, match="instance"):
+            NatsBus(
+                bus_settings("nats://127.0.0.1:1"),
+                instance=instance,
+                heartbeat_seconds=2,
+                pending_messages=16,
+            )
