@@ -97,6 +97,21 @@ class BurgeeProcess:
     def wait_until_ready(self, within_seconds: float = START_SECONDS) -> None:
         eventually_sync(self.is_ready, within_seconds=within_seconds, what=f"{self.name} to be ready")
 
+    def command(self, *words: str) -> str:
+        """Run another `burgee` command with this process's settings to its end; answer what it said."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "burgee", *words],
+            cwd=self._tree,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = f"{ended.stdout}{ended.stderr}"
+        assert ended.returncode == 0, f"burgee {words[0]} ended with {ended.returncode}:\n{said}"
+        return said
+
     def ask_to_stop(self) -> None:
         """Tell it to end, as `stop` does, and do not wait."""
         if self._process is not None and self.running:
