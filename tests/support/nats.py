@@ -95,6 +95,7 @@ class NatsServer:
                 stdout=log,
                 stderr=log,
                 process_group=0,
+                env=self._environment,
             )
         eventually_sync(self._healthy, within_seconds=15, what=f"{self.name} to answer")
 
