@@ -119,20 +119,19 @@ async def test_streams_of_revoked_accounts_end_and_their_keys_stay_refused(
         for crowd in others:
             await eventually(lambda crowd=crowd: not crowd.disagreeing(stored), within_seconds=T)
             crowd.assert_unharmed()
-        asking = asyncio.create_task(never_served(http, split, keys))
-        await crash_and_return(split.dachas)
-        for crowd in others:
-            crowd.assert_unharmed()
-        fleet.streams.hold()
-        await crash_and_return(split.edges)
-        fleet.streams.release()
-        for key in keys:
-            await eventually(
-                lambda key=key: is_refused(http, split, key), within_seconds=T, what="refusal afterwards"
-            )
-        asking.cancel()
-        await asyncio.wait([asking])
-        assert asking.cancelled(), asking.exception()
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(never_served(http, split, keys))
+            await crash_and_return(split.dachas)
+            for crowd in others:
+                crowd.assert_unharmed()
+            fleet.streams.hold()
+            await crash_and_return(split.edges)
+            fleet.streams.release()
+            for key in keys:
+                await eventually(
+                    lambda key=key: is_refused(http, split, key), within_seconds=T, what="refusal afterwards"
+                )
+            asking.cancel()
 
 
 async def test_a_filter_that_is_added_takes_features_from_open_streams(split: Split, world: World) -> None:

@@ -31,7 +31,12 @@ class Visit(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.write(self._request)
+
+    def ask(self) -> None:
+        """Send the poll."""
+        if self._transport is not None and not self.done.is_set():
+            self._began = time.monotonic()
+            self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -66,6 +71,15 @@ class Swarm:
 
     visits: list[Visit]
 
+    def ask(self) -> None:
+        """All of them at once."""
+        for each in self.visits:
+            each.ask()
+
+    def leave(self) -> None:
+        for each in self.visits:
+            each.leave()
+
     async def over(self, within_seconds: float) -> None:
         """Wait until everybody has an answer or was cut off."""
         async with asyncio.timeout(within_seconds):
@@ -83,8 +97,8 @@ class Swarm:
         return times[min(len(times) - 1, int(len(times) * share))]
 
 
-async def visit(port: int, keys: Sequence[str], *, sources: int = 1) -> Swarm:
-    """Send one poll for each key, each on its own connection, as fast as connections open."""
+async def gather(port: int, keys: Sequence[str], *, sources: int = 1) -> Swarm:
+    """Connect one client for each key, from so many addresses; nobody has asked anything yet."""
     loop = asyncio.get_running_loop()
 
     async def one(number: int, key: str) -> Visit:
@@ -99,3 +113,10 @@ async def visit(port: int, keys: Sequence[str], *, sources: int = 1) -> Swarm:
         batch = keys[start : start + 200]
         visits += await asyncio.gather(*(one(start + offset, key) for offset, key in enumerate(batch)))
     return Swarm(visits)
+
+
+async def visit(port: int, keys: Sequence[str], *, sources: int = 1) -> Swarm:
+    """Connect one client for each key, and let all of them ask."""
+    swarm = await gather(port, keys, sources=sources)
+    swarm.ask()
+    return swarm
