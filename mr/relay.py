@@ -179,7 +179,10 @@ class Relay:
                     _log.warning("relay.database_unavailable", detail=str(error))
                 await self._rest(_pause(failures))
                 continue
-            if not more and not self._stopping.is_set():
+            if self._term is None:
+                # Commits are the leader's business; this one looks whether there still is one.
+                await self._rest(POLL_SECONDS)
+            elif not more and not self._stopping.is_set():
                 await self._wait()
 
     async def keep_up(self) -> None:
@@ -282,6 +285,7 @@ class Relay:
         self._held_since(started)
         self._leads(term)
         self._renew_at = 0.0
+        self._without_bus_since = None
         return True
 
     async def _publish_what_waited_for_a_bus(self, term: int) -> None:
@@ -326,7 +330,6 @@ class Relay:
     async def _stand_back(self, term: int) -> None:
         """Let another relay take over; if nobody does, this one leads again and is more patient."""
         _log.warning("relay.stands_back", term=term, seconds_without_bus=self._without_bus_seconds)
-        self._without_bus_since = None
         self._without_bus_seconds = min(2 * self._without_bus_seconds, LONGEST_WITHOUT_BUS_SECONDS)
         self._leads(None)
         await hand_over(self._database, term)

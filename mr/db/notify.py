@@ -39,12 +39,11 @@ async def hear_commits(url: URL, wake: Callable[[], None], *, but_not: str) -> N
     Has a connection of its own, and gets another whenever that one is lost, for ever.
     """
     _, arguments = url.get_dialect()().create_connect_args(url)
+    arguments.update(autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="burgee-relay")
     failures = 0
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(
-                **arguments, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="burgee-relay"
-            ) as connection:
+            async with await psycopg.AsyncConnection.connect(**arguments) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
                 failures = 0
                 # What was said while nobody listened.
