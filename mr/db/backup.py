@@ -43,8 +43,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from common.errors import Mendable
 from mr.db.archive import FORMAT, FORMAT_VERSION, Archive, ArchiveInvalid, ArchiveWriter, Header, Kind, Shape
 from mr.db.engines import BUSY_MILLISECONDS, CONNECT_SECONDS, database_url
+from mr.db.epoch import RAISED_BY
 from mr.db.migrate import BrokenReferences, is_known_revision, migrate, newest_revision, schema_connection
 from mr.db.models import delivery, features, people, portfolios, service_accounts, system, user_state
 from mr.db.models.base import Base, UtcDateTime
@@ -76,7 +78,7 @@ _ALWAYS_THERE: Final = frozenset({system.SystemState.__tablename__, delivery.Rel
 """Tables in which every migrated database has rows: they do not make it one that is used."""
 
 
-class BackupRefused(Exception):
+class BackupRefused(Mendable):
     """It cannot be done like this; the message says why and what would help. Nothing was changed."""
 
 
@@ -116,12 +118,12 @@ def restore(url: str, source: Path, *, force: bool = False) -> Done:
         archive = Archive(file)
         with schema_connection(database_url(url)) as connection:
             _refuse_in_use(connection)
-            _clear(connection, force=force)
+            given = _clear(connection, force=force)
             migrate(connection, archive.header.schema)
             with _references_aside(connection, archive.header):
                 _load(connection, archive)
             migrate(connection)
-            _become_another_history(connection)
+            _become_another_history(connection, given)
     return checked
 
 
@@ -312,8 +314,11 @@ def _refuse_in_use(connection: Connection) -> None:
         )
 
 
-def _clear(connection: Connection, *, force: bool) -> None:
-    """Leave nothing of the present tables: they are made anew as the backup's release made them."""
+def _clear(connection: Connection, *, force: bool) -> int:
+    """Leave nothing of the present tables: they are made anew as the backup's release made them.
+
+    Answers a number above all revisions and versions that the database has given.
+    """
     found = _revision(connection)
     if found is not None and not is_known_revision(found):
         raise BackupRefused(
@@ -334,8 +339,27 @@ def _clear(connection: Connection, *, force: bool) -> None:
             "The database holds data already. To replace all of it by the backup, say --force; to keep"
             " it, back it up first."
         )
+    given = 0 if found is None else _highest_given(connection)
     Base.metadata.drop_all(connection)
     connection.execute(text(f"DROP TABLE IF EXISTS {_VERSIONS}"))
+    return given
+
+
+def _highest_given(connection: Connection) -> int:
+    """Full steps of raising that lead above all revisions and versions, from wherever."""
+    counted = (
+        delivery.Counter.revision,
+        delivery.Delivered.version,
+        delivery.KeyFloor.version,
+        features.FeatureValue.version,
+    )
+    highest = max(connection.scalar(select(func.max(each))) or 0 for each in counted)
+    found = connection.execute(select(system.SystemState.key, system.SystemState.value))
+    facts = {row.key: row.value for row in found}
+    highest = max(highest, int(facts.get(system.FLOOR_BASE, 0)))
+    # A restored database that nobody has worked on since: what its predecessor gave still counts.
+    steps = highest // RAISED_BY + 1
+    return max(steps * RAISED_BY, int(facts.get(system.RAISE_BY, 0)))
 
 
 _REFERENCES: Final = """
@@ -411,11 +435,19 @@ def _set_last_number(connection: Connection, name: str, last: int) -> None:
         )
 
 
-def _become_another_history(connection: Connection) -> None:
-    """What follows is not what followed the backup, even on the very same server or file."""
+def _become_another_history(connection: Connection, given: int) -> None:
+    """What follows is not what followed the backup, even on the very same server or file.
+
+    Everything must rise above what the replaced database gave: it may have been restored before, and
+    gone on from there.
+    """
     facts = Base.metadata.tables[system.SystemState.__tablename__]
     lease = Base.metadata.tables[delivery.RelayLease.__tablename__]
-    renewed = {system.DATABASE_ID: str(uuid4()), system.INCARNATION: f"restored {secrets.token_hex(16)}"}
+    renewed = {
+        system.DATABASE_ID: str(uuid4()),
+        system.INCARNATION: f"restored {secrets.token_hex(16)}",
+        system.RAISE_BY: str(given),
+    }
     connection.execute(facts.delete().where(facts.c.key.in_({*renewed, system.RAISING})))
     connection.execute(insert(facts), [{"key": key, "value": value} for key, value in renewed.items()])
     connection.execute(update(lease).values(until=0))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import String, bindparam, delete, insert, literal, literal_column, select, update
 
@@ -36,6 +36,7 @@ from mr.db.models.system import (
     EPOCH,
     FLOOR_BASE,
     INCARNATION,
+    RAISE_BY,
     RAISING,
     SystemState,
 )
@@ -56,7 +57,10 @@ SUPERSEDED: Final = "superseded-v1"
 """Type of a logged change that a raise overtook: no process decodes it, so all take it for a pointer."""
 
 RAISED_BY: Final = 1_000
-"""More than the changes that one thing gets between a backup and its restore, as far as anyone can know."""
+"""More than the changes that one thing gets between a backup and its restore, as far as anyone can know.
+
+Whoever restores over a database knows what that one gave, and may leave a higher number (`RAISE_BY`).
+"""
 
 _ACCOUNTS_AT_ONCE: Final = 500
 
@@ -81,6 +85,13 @@ def incarnation(database: Database) -> ColumnElement[str | None]:
 def epoch_of(database_id: str, now: str) -> str:
     """The epoch of one incarnation of one database."""
     return blake2b(f"{database_id}|{now}".encode(), digest_size=16).hexdigest()
+
+
+class _Raise(NamedTuple):
+    """What is being done: the incarnation that it is done for, and by how much everything rises."""
+
+    incarnation: str
+    by: int
 
 
 async def settle_epoch(database: Database, fence: Fence) -> bool:
@@ -111,7 +122,7 @@ async def _announce(database: Database, now: str, fence: Fence) -> None:
         state = await _load_state(session)
         await _put(session, INCARNATION, now)
         await _put(session, EPOCH, epoch_of(state[DATABASE_ID], now))
-        await session.execute(delete(SystemState).where(SystemState.key == RAISING))
+        await session.execute(delete(SystemState).where(SystemState.key.in_((RAISING, RAISE_BY))))
 
 
 async def _put(session: WriteSession, key: str, value: str) -> None:
@@ -123,7 +134,7 @@ async def _raise_everything(database: Database, now: str, fence: Fence) -> None:
 
     What is made while this runs begins above the raised `floor_base`, so it needs no raising.
     """
-    last_application, last_account = await _begin_raising(database, now, fence)
+    what, last_application, last_account = await _begin_raising(database, now, fence)
     async with database.read() as session:
         applications = (await session.scalars(select(Application.id).order_by(Application.id))).all()
         accounts = (
@@ -132,24 +143,25 @@ async def _raise_everything(database: Database, now: str, fence: Fence) -> None:
 
     for application_id in applications:
         if str(application_id) > last_application:
-            await run_with_retries(partial(_raise_application, database, fence, now, application_id))
+            await run_with_retries(partial(_raise_application, database, fence, what, application_id))
     left = [each for each in accounts if str(each) > last_account]
     for start in range(0, len(left), _ACCOUNTS_AT_ONCE):
         ids = tuple(left[start : start + _ACCOUNTS_AT_ONCE])
-        await run_with_retries(partial(_raise_accounts, database, fence, now, ids))
+        await run_with_retries(partial(_raise_accounts, database, fence, what, ids))
 
 
-async def _begin_raising(database: Database, now: str, fence: Fence) -> tuple[str, str]:
+async def _begin_raising(database: Database, now: str, fence: Fence) -> tuple[_Raise, str, str]:
     """Raise what lies under all, unless that was done; return how far an earlier attempt came."""
     async with database.write() as session:
         await fence(session)
         state = await _load_state(session)
+        what = _Raise(now, max(RAISED_BY, int(state.get(RAISE_BY, 0))))
         progress = json.loads(state.get(RAISING, "{}"))
         if progress.get("incarnation") != now:
-            await _put(session, FLOOR_BASE, str(int(state[FLOOR_BASE]) + RAISED_BY))
+            await _put(session, FLOOR_BASE, str(int(state[FLOOR_BASE]) + what.by))
             progress = {"incarnation": now, "application": "", "account": ""}
             await _put(session, RAISING, json.dumps(progress))
-        return progress["application"], progress["account"]
+        return what, progress["application"], progress["account"]
 
 
 async def _remember(session: WriteSession, now: str, application: str, account: str) -> None:
@@ -157,18 +169,18 @@ async def _remember(session: WriteSession, now: str, application: str, account: 
     await _put(session, RAISING, json.dumps(progress))
 
 
-async def _raise_accounts(database: Database, fence: Fence, now: str, ids: tuple[UUID, ...]) -> None:
+async def _raise_accounts(database: Database, fence: Fence, what: _Raise, ids: tuple[UUID, ...]) -> None:
     async with database.write(Locks(accounts=ids)) as session:
         await fence(session)
-        await _raise_revisions(session, ACCOUNT, ids)
+        await _raise_revisions(session, ACCOUNT, ids, what.by)
         # Applications come first, so they are all done.
-        await _remember(session, now, "g", str(ids[-1]))
+        await _remember(session, what.incarnation, "g", str(ids[-1]))
 
 
-async def _raise_application(database: Database, fence: Fence, now: str, application_id: UUID) -> None:
+async def _raise_application(database: Database, fence: Fence, what: _Raise, application_id: UUID) -> None:
     async with database.write(Locks(applications=(application_id,))) as session:
         await fence(session)
-        await _raise_values(session, application_id)
+        await _raise_values(session, application_id, what.by)
         environments = (
             await session.scalars(
                 select(DeliveredEnvironment.id).where(DeliveredEnvironment.application_id == application_id)
@@ -178,14 +190,14 @@ async def _raise_application(database: Database, fence: Fence, now: str, applica
             await session.execute(
                 update(table)
                 .where(table.c.environment_id.in_(environments))
-                .values(version=table.c.version + RAISED_BY)
+                .values(version=table.c.version + what.by)
             )
-        await _raise_revisions(session, ENVIRONMENT, environments)
+        await _raise_revisions(session, ENVIRONMENT, environments, what.by)
         await _sum_again(session, environments)
-        await _remember(session, now, str(application_id), "")
+        await _remember(session, what.incarnation, str(application_id), "")
 
 
-async def _raise_revisions(session: WriteSession, kind: str, ids: Sequence[UUID]) -> None:
+async def _raise_revisions(session: WriteSession, kind: str, ids: Sequence[UUID], by: int) -> None:
     """Raise the counters, and turn what was logged of them but is not published yet into pointers.
 
     Such a row will be published in the new epoch, where its states, made before the raise, must not
@@ -197,24 +209,22 @@ async def _raise_revisions(session: WriteSession, kind: str, ids: Sequence[UUID]
         .where(log.c.published.is_(None), log.c.counter_kind == kind, log.c.counter_id.in_(ids))
         .values(
             type=SUPERSEDED,
-            revision=log.c.revision + RAISED_BY,
-            previous=log.c.previous + RAISED_BY,
+            revision=log.c.revision + by,
+            previous=log.c.previous + by,
         )
     )
     await session.execute(
-        update(table)
-        .where(table.c.kind == kind, table.c.id.in_(ids))
-        .values(revision=table.c.revision + RAISED_BY)
+        update(table).where(table.c.kind == kind, table.c.id.in_(ids)).values(revision=table.c.revision + by)
     )
 
 
-async def _raise_values(session: WriteSession, application_id: UUID) -> None:
+async def _raise_values(session: WriteSession, application_id: UUID, by: int) -> None:
     """Raise the versions of all values, and keep each in the history: updates are based on versions."""
     value, history = table_of(FeatureValue), table_of(FeatureValueVersion)
     owned = select(Feature.id).where(Feature.application_id == application_id)
     copied = select(
         history.c.feature_value_id,
-        history.c.version + RAISED_BY,
+        history.c.version + by,
         history.c.version,
         *(history.c[name] for name in _KEPT),
         literal(utc_now(), history.c.saved_at.type),
@@ -228,7 +238,7 @@ async def _raise_values(session: WriteSession, application_id: UUID) -> None:
     await session.execute(
         update(value)
         .where(value.c.feature_id.in_(owned), value.c.version > 0)
-        .values(version=value.c.version + RAISED_BY)
+        .values(version=value.c.version + by)
     )
 
 

@@ -12,6 +12,7 @@ DATABASE_ID: Final = "database_id"
 INCARNATION: Final = "incarnation"
 EPOCH: Final = "epoch"
 RAISING: Final = "raising"
+RAISE_BY: Final = "raise_by"
 FLOOR_BASE: Final = "floor_base"
 PROJECTION: Final = "projection"
 

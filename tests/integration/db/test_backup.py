@@ -31,7 +31,7 @@ from tests.support.histories import Shop
 from tests.support.projection import assert_projection_true
 from tests.support.waiting import eventually_sync
 
-OUT_OF_THE_BACKUP = ("database_id", "incarnation", "raising")
+OUT_OF_THE_BACKUP = ("database_id", "incarnation", "raising", "raise_by")
 
 
 @pytest.fixture(scope="module")
@@ -189,14 +189,26 @@ async def live_on(url, prefix):
             return await DatabaseOrigin(database).state()
 
 
-async def test_the_same_backup_twice_is_two_histories(lived_in, tmp_path):
+async def test_the_same_backup_twice_is_two_histories_and_no_number_is_given_twice(lived_in, tmp_path):
     back_up(lived_in, tmp_path / "backup")
-    epochs = set()
-    for _ in range(2):
+    epochs, given = set(), {}
+    for attempt in range(3):
         restore(lived_in, tmp_path / "backup", force=True)
+        if attempt == 1:
+            # Nobody works on it before it is restored again.
+            continue
         async with open_database(lived_in) as database, open_relay(database, holder="one") as relay:
             await relay.drained()
             epochs.add((await DatabaseOrigin(database).state()).epoch)
+            shop = Shop(database)
+            for _ in range(5):
+                await shop.rename_application(0, 0, 0)
+                await shop.rename_feature(0, 0, 0)
+            await assert_projection_true(database)
+        numbers = (await numbers_of(lived_in))["revisions"]
+        for what, number in given.items():
+            assert numbers[what] > number
+        given = numbers
     assert len(epochs) == 2
 
 
@@ -257,7 +269,7 @@ async def test_a_postgresql_database_whose_relay_is_at_work_is_refused(postgresq
     async with open_database(postgresql_url) as database, open_relay(database, holder="busy") as relay:
         await relay.drained()
         with pytest.raises(BackupRefused, match="the relay is busy"):
-            restore(postgresql_url, tmp_path / "backup", force=True)
+            await asyncio.to_thread(restore, postgresql_url, tmp_path / "backup", force=True)
 
 
 async def test_a_sqlite_file_that_a_server_has_is_refused_and_can_be_backed_up(sqlite_url, tmp_path):
