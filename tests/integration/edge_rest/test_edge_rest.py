@@ -1,7 +1,6 @@
 """Edge-REST over real databases: the answers of Edge, updates of its own, and a replica that lags."""
 
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -125,7 +124,7 @@ async def test_it_answers_with_the_bytes_and_etags_of_edge(postgresql_url, tmp_p
     async with open_office(postgresql_url, tmp_path) as (world, party):
         await world.admin.set(world.environment_id, "ON", value=True, locked=False)
         async with open_edge_rest(database_url=postgresql_url) as edge:
-            await eventually(lambda: agree(edge, party, world.client_key))
+            await eventually(lambda: agree(edge, party, world.client_key), within_seconds=20)
             for key in (world.client_key, world.server_key):
                 for headers in ({}, {"x_featurehub": "userkey=fred,country=peru"}):
                     told = await edge.poll(key, **headers)
@@ -214,9 +213,10 @@ async def test_with_only_a_replica_updates_go_to_mr_or_nowhere(postgresql_url, s
         key = world.server_key
         async with open_edge_rest(**replica) as edge:
             assert await edge.value(key) == 1
-            began = time.monotonic()
-            assert await edge.put(key, 4) == 503
-            assert time.monotonic() - began < 4
+            async with edge.http.put(f"{edge.url}/features/{key}/COUNT", data=b'{"value":4}') as answer:
+                # Its own word, and not that of somebody who tried until the deadline.
+                assert answer.status == 503
+                assert "BURGEE_MR_URL" in (await answer.json())["detail"]
         mr = internal_app(database, dacha_tokens=DACHA_TOKENS, edge_tokens=EDGE_TOKENS)
         async with (
             running(mr) as url,
