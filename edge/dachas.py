@@ -17,10 +17,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from common.contracts.lookups import ANY, AccountAnswer, AtLeast, EnvironmentAnswer
 from common.errors import Unavailable
 from common.origins.remote import RemoteOrigin
-from edge.members import Members
+from edge.members import ANYBODY, Members
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from common.contracts.events import CounterId
     from common.contracts.lookups import Changes, CounterState, State
@@ -32,6 +32,9 @@ HEDGE_SECONDS: Final = 0.1
 PASSED_ON_HEDGE_SECONDS: Final = 0.3
 """For what Dacha must ask MR each time: asking twice is asking MR twice."""
 ASKED_AT_MOST: Final = 3
+"""So many instances by name; the bus's own choice is one of them."""
+ANYBODY_AT_MOST: Final = 8
+"""While instances are not known by name, it is the bus that must choose another."""
 QUESTION_SECONDS: Final = 4.0
 """Below the deadline of whoever loads (`common.caching.loader`), so that it hears why."""
 
@@ -124,12 +127,11 @@ class DachaPool:
     ) -> Answer:
         if not self._requests.connected:
             raise Unavailable("This Edge is not connected to the bus.")
-        words = iter(self._members.words(at_least)[:ASKED_AT_MOST])
         async with asyncio.TaskGroup() as tasks:
             race = _Race(self._requests, self._members, tasks, question, good, self._seconds)
             try:
                 async with asyncio.timeout(self._seconds):
-                    answer = await self._run(race, words, hedge_seconds)
+                    answer = await self._run(race, at_least, hedge_seconds)
             except TimeoutError:
                 race.failure = Unavailable("No Dacha answered in time.")
                 answer = race.second_best_or_failure()
@@ -143,24 +145,34 @@ class DachaPool:
         return answer
 
     async def _run(
-        self, race: _Race[Answer], words: Iterator[str], hedge_seconds: float
+        self, race: _Race[Answer], at_least: AtLeast, hedge_seconds: float
     ) -> Answer | Unavailable:
         """Ask one after the other, each sooner if its predecessors have already failed."""
-        word = next(words, None)
         patience = hedge_seconds
-        while word is not None:
-            race.ask(word)
-            if (answer := await race.answer(patience)) is not None:
+        while True:
+            word = self._next(race, at_least)
+            if word is not None:
+                if race.waiting:
+                    self._metrics.hedges.inc()
+                race.ask(word)
+            answer = await race.answer(patience)
+            if answer is not None:
                 return answer
-            # The one that was asked second may be the one that the bus had picked.
-            patience = hedge_seconds / 2
-            late = race.late()
-            word = next(words, None)
-            if late and word is not None:
-                self._metrics.hedges.inc()
-        # Somebody who has answered, though behind, is not kept waiting for who may never answer.
-        answer = await race.answer(hedge_seconds if race.second_best is not None else self._seconds)
-        return race.second_best_or_failure() if answer is None else answer
+            # Somebody who has answered, though behind, is not kept waiting for who may never answer.
+            if word is None and (race.second_best is not None or not race.waiting):
+                return race.second_best_or_failure()
+            race.note_late()
+            # Quick at first: the one that was asked second may be the one that the bus had picked.
+            patience = hedge_seconds / 2 if len(race.asked) <= ASKED_AT_MOST else 2 * hedge_seconds
+
+    def _next(self, race: _Race[Answer], at_least: AtLeast) -> str | None:
+        """Whom to ask besides those who were asked; looked up each time, for reports may have come."""
+        if len(set(race.asked)) < ASKED_AT_MOST:
+            for word in self._members.words(at_least):
+                if word not in race.asked:
+                    return word
+        unknown = len(self._members) < 2 and race.asked.count(ANYBODY) < ANYBODY_AT_MOST
+        return ANYBODY if unknown and race.waiting else None
 
 
 class _Race(Generic[Answer]):
@@ -232,13 +244,17 @@ class _Race(Generic[Answer]):
         self.second_best = outcome
         return None
 
-    def late(self) -> bool:
-        """Note who has not answered yet; True when there is somebody."""
+    @property
+    def waiting(self) -> bool:
+        """True while somebody who was asked has not answered."""
+        return bool(self._running)
+
+    def note_late(self) -> None:
+        """Hold it against those who have not answered yet."""
         for word in self._running.values():
             if word not in self._late:
                 self._late.add(word)
                 self._members.trust(word).was_silent()
-        return bool(self._running)
 
     def second_best_or_failure(self) -> Answer | Unavailable:
         """What is left when nobody gave a good answer."""

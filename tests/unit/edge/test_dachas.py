@@ -13,6 +13,7 @@ from edge.dachas import DachaPool, open_dacha_pool
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
 from tests.support.dachas import ScriptedDacha, ScriptedRequests
 from tests.support.origins import ModelOrigin
+from tests.support.waiting import eventually
 
 HERE = environment_id("here")
 HEDGE = 0.05
@@ -104,6 +105,35 @@ async def test_while_a_dacha_is_frozen_most_questions_cost_nothing_extra(bench: 
         assert (await bench.pool.load_environment(HERE)).snapshot is not None
     # Without memory every second question would be put twice.
     assert bench.count("burgee_edge_dacha_hedges_total") < 12
+
+
+async def test_before_any_report_the_bus_is_asked_for_another(bench: Bench) -> None:
+    bench.first.frozen = True
+    bench.requests.next_for_all("first")
+    begun = time.monotonic()
+    assert (await bench.pool.load_environment(HERE)).snapshot is not None
+    assert time.monotonic() - begun < 1.5
+    assert set(bench.requests.words) == {"dacha"}
+
+
+async def test_a_dacha_that_is_heard_of_while_a_question_waits_is_asked(bench: Bench) -> None:
+    del bench.requests.dachas["second"]
+    bench.first.frozen = True
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(bench.pool.load_environment(HERE))
+        await eventually(lambda: bench.first.asked >= 8)
+        bench.requests.dachas["second"] = bench.second
+        bench.pool.told(bench.second.report())
+        assert (await asking).snapshot is not None
+
+
+async def test_only_so_many_questions_are_put_however_long_the_silence(bench: Bench) -> None:
+    del bench.requests.dachas["second"]
+    bench.first.frozen = True
+    bench.all_report()
+    with pytest.raises(Unavailable):
+        await bench.pool.load_environment(HERE)
+    assert bench.first.asked <= 9
 
 
 async def test_a_refusal_moves_on_at_once(bench: Bench) -> None:
