@@ -51,7 +51,6 @@ FIRST_BACK_OFF_SECONDS: Final = 0.05
 UNCONFIRMED_BYTES: Final = 4 * 1024 * 1024
 """A batch larger than this is confirmed in several steps."""
 
-PARTS_UNCONFIRMED: Final = 8
 FINISH_SECONDS: Final = 1.0
 MOST_COMPLAINTS: Final = 20
 
@@ -331,8 +330,9 @@ class NatsBus:
             self._heartbeat_came.clear()
             for patience in ASK_AGAIN_SECONDS:
                 message = Message(f"{self._root}.sync", "", {}, b"")
-                await line.send(self._seal.sealed(message))
-                self.metrics.messages["out", "sync"] += 1
+                with suppress(Congested):
+                    await line.send(self._seal.sealed(message))
+                    self.metrics.messages["out", "sync"] += 1
                 with suppress(TimeoutError):
                     async with asyncio.timeout(patience):
                         await self._heartbeat_came.wait()
@@ -459,13 +459,11 @@ class NatsBus:
         try:
             with _unavailable():
                 line = self._up()
-                for number, (headers, part) in enumerate(
-                    answer_parts(outcome, answer, line.payload_at_most), 1
-                ):
+                for headers, part in answer_parts(outcome, answer, line.payload_at_most):
+                    if line.unsent_bytes > UNCONFIRMED_BYTES:
+                        await line.confirm()
                     await line.send(self._seal.sealed(Message(subject, "", headers, part)))
                     self.metrics.messages["out", "answer"] += 1
-                    if number % PARTS_UNCONFIRMED == 0:
-                        await line.confirm()
         except Unavailable:
             # Whoever asked sees that the connection is gone, or that no answer comes.
             self._drop("unanswered", "")

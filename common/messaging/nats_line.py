@@ -126,10 +126,11 @@ class Line:
 
     async def connect(self, settings: BusSettings, name: str) -> None:
         """Connect, or raise `LineBroken` soon. Whatever the outcome, `discard` afterwards."""
-        encryption = _encryption(settings, self._address)
-        credentials = _credentials(settings, self._address)
-        named = credentials if encryption is None else {k: self._encrypted(v) for k, v in credentials.items()}
         try:
+            encryption = _encryption(settings, self._address)
+            named: dict[str, str | Callable[[], str]] = {**_credentials(settings, self._address)}
+            if encryption is not None:
+                named = {name: self._encrypted(str(word)) for name, word in named.items()}
             async with asyncio.timeout(2 * CONNECT_SECONDS):
                 await self._client.connect(
                     [_bare(self._address)],
@@ -147,11 +148,15 @@ class Line:
                     # Nothing may be kept for a later connection.
                     pending_size=0,
                     tls=encryption,
-                    **named,
+                    user=named.get("user"),
+                    password=named.get("password"),
+                    token=named.get("token"),
                     user_credentials=_text(settings.nats_credentials_file),
                     nkeys_seed=_text(settings.nats_nkey_seed_file),
                 )
-        except _FAULTS as error:
+        except Exception as error:
+            # Also what the libraries for keys and certificates raise: a file may be wrong now and right in
+            # a minute, and no process ends because its bus is away.
             raise LineBroken(self._fault or _words(error)) from error
         if encryption is not None and not self._offers_encryption():
             raise LineBroken("the server does not speak TLS")
@@ -179,6 +184,8 @@ class Line:
             subscription._stop_processing()  # noqa: SLF001
         self._subscriptions.clear()
         transport = self._client._transport  # noqa: SLF001
+        if transport is None:
+            return
         writer = getattr(transport, "_io_writer", None)
         if writer is not None:
             # A frozen server never takes the rest; nats-py would wait for that for ever.

@@ -225,6 +225,23 @@ async def test_a_credentials_file_lets_in_and_that_of_another_operator_does_not(
             assert not out.connected
 
 
+async def test_files_that_cannot_be_used_are_complained_of_and_read_again_later(tmp_path):
+    identity = user_identity()
+    seed = tmp_path / "seed.nk"
+    seed.write_text("not a seed")
+    with (
+        structlog.testing.capture_logs() as logs,
+        running_nats(settings=f"authorization {{ users: [ {{ nkey: {identity.public} }} ] }}") as server,
+    ):
+        settings = bus_settings(server.url, nats_nkey_seed_file=str(seed))
+        async with open_nats_bus(settings, instance="mr-1") as bus:
+            await eventually(lambda: bus.metrics.failures >= 2)
+            seed.write_text(identity.seed)
+            await eventually(lambda: bus.connected)
+    assert logs[0]["event"] == "bus.not_connected"
+    assert "not a seed" not in json.dumps(logs)
+
+
 # TLS
 
 

@@ -15,6 +15,7 @@ from common.messaging.nats import NatsBus, open_nats_bus
 from tests.support.ears import HOME, Ear, heartbeat, plain_event
 from tests.support.nats import EVENT_KEY, bus_settings, running_cluster, running_nats
 from tests.support.ports import free_port
+from tests.support.proxy import open_proxy
 from tests.support.waiting import eventually
 
 
@@ -126,6 +127,24 @@ async def test_a_frozen_server_confirms_nothing_and_takes_no_memory(server):
         await eventually(lambda: ear.positions[-1:] == [1000])
         # Connections that were given up are gone, not left open.
         await eventually(lambda: server.ask("connz")["num_connections"] == 2, within_seconds=15)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_a_connection_of_which_one_direction_is_dead_is_given_up(server, direction):
+    ear = Ear()
+    async with (
+        open_proxy(server.port) as proxy,
+        open_nats_bus(bus_settings(server.url), instance="mr-1") as mr,
+        open_nats_bus(bus_settings(f"nats://127.0.0.1:{proxy.port}"), instance="edge-1") as edge,
+        edge.subscribe(ear),
+    ):
+        await hear_a_heartbeat(mr, ear)
+        told = ear.disconnections
+        proxy.stall(direction)
+        await eventually(lambda: not edge.connected, within_seconds=30)
+        assert ear.disconnections > told
+        proxy.resume(direction)
+        await hear_a_heartbeat(mr, ear)
 
 
 async def test_what_publish_has_confirmed_is_at_the_server(server):
