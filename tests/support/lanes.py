@@ -143,6 +143,8 @@ class Lane:
     """SDK keys that were reset: nobody may be served under them."""
     unsure: set[str] = field(default_factory=set)
     """Accounts with an edit without an answer."""
+    editable: tuple[str, ...] = ()
+    """Where values are edited; by default in all of the ground's environments."""
     unsent: int = 0
     unanswered: int = 0
     said: list[str] = field(default_factory=list)
@@ -201,7 +203,7 @@ class Lane:
     def _any(self) -> tuple[str, str, Feature, Setting]:
         """A feature in one of the environments."""
         key = self.dice.choice(self._free_keys())
-        environment = self.dice.choice(self.ground.environments)
+        environment = self.dice.choice(self.editable or self.ground.environments)
         feature = self.book.features[key]
         return environment, key, feature, feature.settings[environment]
 
@@ -245,7 +247,7 @@ class Lane:
 
     async def several(self) -> int:
         """A few values of one environment in one request."""
-        environment = self.dice.choice(self.ground.environments)
+        environment = self.dice.choice(self.editable or self.ground.environments)
         chosen = self.dice.sample(self._free_keys(), 3)
         features = {key: self.book.features[key] for key in chosen}
         new = {}

@@ -188,9 +188,12 @@ class NatsCluster:
         *,
         size: int = 3,
         settings: str = "",
+        leaves: bool = False,
         through: Callable[[int, int], int] | None = None,
     ) -> None:
-        self.nodes = [NatsServer(home, name=f"nats{number}", settings=settings) for number in range(size)]
+        self.nodes = [
+            NatsServer(home, name=f"nats{number}", settings=settings, leaves=leaves) for number in range(size)
+        ]
         self._through = through
 
     @property

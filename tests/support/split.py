@@ -71,7 +71,10 @@ class Split:
         self.postgres = PostgresServer(_made(folder / "postgres", mode=0o711))
         self.routes: dict[tuple[int, int], Link] = {}
         self.cluster = NatsCluster(
-            _made(folder / "nats"), size=shape.nats_nodes, through=self._route if shape.linked else None
+            _made(folder / "nats"),
+            size=shape.nats_nodes,
+            leaves=True,
+            through=self._route if shape.linked else None,
         )
         self.bus: dict[tuple[str, int], Link] = {}
         self.internal: dict[str, Link] = {}
