@@ -10,8 +10,15 @@ from typing import Any, Protocol
 
 import pytest
 
+from common.caching.app import OpenCache
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, hash_key
 from common.errors import Unavailable
+from common.messaging.bus import Bus
+from common.messaging.local import LocalBus
+from common.messaging.polled import PolledBus
+from dacha.lookups import Lookups
+from edge.near import open_near_cache
+from edge.settings import EdgeSettings
 from edge.source import FeatureSource
 from edge_rest.database import DatabaseSource
 from edge_rest.replica import FollowingReader
@@ -97,6 +104,34 @@ async def dacha_desk() -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
+async def near_desk() -> AsyncIterator[Desk]:
+    """Edge's near-cache over a Dacha; both hear the log."""
+    origin = ModelOrigin(ChangeLog())
+    bus = LocalBus(origin.tail, heartbeat_seconds=0.15, poll_seconds=0.01)
+    async with near_cache_on(bus, origin) as near:
+        yield ModelDesk(origin, near.cache)
+
+
+@asynccontextmanager
+async def near_desk_without_a_bus() -> AsyncIterator[Desk]:
+    """Edge's near-cache over a Dacha; Edge hears only where MR stands."""
+    origin = ModelOrigin(ChangeLog())
+    bus = PolledBus(origin.state, heartbeat_seconds=0.15, poll_seconds=0.01)
+    async with near_cache_on(bus, origin) as near:
+        yield ModelDesk(origin, near.cache)
+
+
+@asynccontextmanager
+async def near_cache_on(bus: Bus, origin: ModelOrigin) -> AsyncIterator[OpenCache]:
+    async with (
+        running_dacha(origin) as dacha,
+        open_near_cache(EdgeSettings(), bus=bus, origin=Lookups(dacha)) as near,
+    ):
+        await eventually(lambda: near.holdings.replica.live)
+        yield near
+
+
+@asynccontextmanager
 async def database_desk() -> AsyncIterator[Desk]:
     """Edge-REST's source: it holds nothing at hand and watches nothing."""
     origin = ModelOrigin(ChangeLog())
@@ -110,7 +145,12 @@ async def replica_desk() -> AsyncIterator[Desk]:
     yield ModelDesk(origin, DatabaseSource(FollowingReader(behind, origin)))
 
 
-DESKS: list[Callable[[], AbstractAsyncContextManager[Desk]]] = [memory_desk, dacha_desk]
+DESKS: list[Callable[[], AbstractAsyncContextManager[Desk]]] = [
+    memory_desk,
+    dacha_desk,
+    near_desk,
+    near_desk_without_a_bus,
+]
 READERS: list[Callable[[], AbstractAsyncContextManager[Desk]]] = [database_desk, replica_desk]
 
 
@@ -132,12 +172,15 @@ class Notes:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.removed: set[str] = set()
 
     def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
         self.heard.append((environment_id, snapshot and snapshot.revision))
 
     def account_changed(self, record: AccountRecord) -> None:
         self.heard.append((record.id, record.revision))
+        if record.removed:
+            self.removed.add(record.id)
 
 
 async def test_what_was_found_is_at_hand_afterwards(desk):
