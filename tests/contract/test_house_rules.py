@@ -12,7 +12,21 @@ from tests.support.locks import faults
 
 ROOT = Path(__file__).parents[2]
 OURS = ("burgee", "common", "dacha", "edge", "edge_rest", "mr")
-COMMANDS = ("party", "party-ish", "mr", "dacha", "edge", "edge-rest", "migrate", "seed", "check", "health")
+COMMANDS = (
+    "party",
+    "party-ish",
+    "mr",
+    "dacha",
+    "edge",
+    "edge-rest",
+    "migrate",
+    "seed",
+    "check",
+    "health",
+    "backup",
+    "restore",
+)
+WITH_ARGUMENTS = {"backup", "restore"}
 
 
 def burgee(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +76,7 @@ def test_every_command_explains_itself(command: str):
     assert "Usage: " in answer.stdout
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "migrate"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in {"migrate", *WITH_ARGUMENTS}])
 def test_every_command_reports_all_faults_before_anything_starts(command: str):
     answer = burgee(command, BURGEE_PORT="x", BURGEE_LOG_LEVEL="loud", BURGEE_HOSTS="a")
     assert answer.returncode == 2
