@@ -14,7 +14,6 @@ import pytest
 from tests.guarantees.conftest import Scale
 from tests.support.driver import Driver, open_driver
 from tests.support.fleet import STREAMS, open_fleet
-from tests.support.links import Link
 from tests.support.processes import BurgeeProcess
 from tests.support.split import Split
 from tests.support.waiting import eventually
@@ -30,17 +29,13 @@ LATE_SECONDS = 2.5
 SEED = 20261117
 
 
-def bus_links(split: Split, process: BurgeeProcess) -> list[Link]:
-    return [link for (name, _), link in split.bus.items() if name == process.name]
-
-
 async def silent(process: BurgeeProcess) -> float:
     return await asyncio.to_thread(process.metric, f"burgee_{process.kind}_silent_seconds")
 
 
 async def cut_one_way(split: Split, process: BurgeeProcess, driver: Driver, direction: str) -> float:
     """Cut, edit, see the silence noticed, mend; answer when it was mended."""
-    links = bus_links(split, process)
+    links = split.bus_links(process)
     async with driver.at_work(rate=20):
         for link in links:
             link.stall(direction)

@@ -157,6 +157,12 @@ class Split:
         self.links.mend()
         self.start()
 
+    def outpost(self, kind: str, number: int, bus_url: str) -> BurgeeProcess:
+        """One more Dacha or Edge that knows this NATS server only; the caller starts and ends it."""
+        made = self._dacha(number) if kind == "dacha" else self._edge(number)
+        made.settings["BURGEE_NATS_URLS"] = bus_url
+        return made
+
     # ------------------------------------------------------------------ the log
 
     def position(self) -> int:
