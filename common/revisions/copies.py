@@ -243,12 +243,14 @@ class Copies:
         proven: bool,
     ) -> None:
         """Decide, after a value was taken over, whether it may be believed."""
+        # What made it suspect may be forgotten already: then only something read later clears it.
+        forgotten = held.suspect and position < self._seen.blind_until
         held.position = max(held.position, position) if proven else UNPROVEN
         held.current = True
         held.since = self._clock()
         held.suspect = False
         self.suspects.pop(counter, None)
-        if not proven or held.value.revision < self._seen.revision(counter):
+        if not proven or forgotten or held.value.revision < self._seen.revision(counter):
             self._suspect(counter)
         elif not self.live:
             held.suspect = True
