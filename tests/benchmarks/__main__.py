@@ -1,4 +1,4 @@
-"""Measure a party server from outside: polls, the way of a change to many streams, memory per stream.
+"""Measure from outside: a party server's polls, fan-out and memory; commit to SDK in the split topology.
 
 Server and clients share this machine, so compare runs on one machine and trust ratios, not numbers.
 """
@@ -12,16 +12,20 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+import uvloop
 
+from tests.benchmarks.measurements import Measurement
+from tests.benchmarks.propagation import keep_commit_times, measurements, travel
 from tests.support.admin import ALL_ROLES, open_admin
 from tests.support.party import PartyProcess, running_party
 from tests.support.postgres import running_postgres
+from tests.support.split import QUICK, Shape, Split
 
 FEATURES = 20
 
@@ -177,26 +181,63 @@ async def measure(party: PartyProcess, options: argparse.Namespace) -> dict[str,
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--streams", type=int, default=300)
-    parser.add_argument("--changes", type=int, default=20)
-    parser.add_argument("--output", type=Path, help="also write the results to this file")
-    options = parser.parse_args()
-    results: dict[str, object] = {"machine": machine()}
+def measure_party(options: argparse.Namespace) -> dict[str, object]:
     settings = {"BURGEE_LOG_LEVEL": "warning"}
+    results: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder, running_postgres() as postgres:
         for name, url in (("sqlite", None), ("postgresql", postgres.url(postgres.create_database()))):
             home = Path(folder) / name
             home.mkdir()
             with running_party(home, database_url=url, settings=settings) as party:
                 results[name] = asyncio.run(measure(party, options))
-    text = json.dumps(results, indent=2)
-    print(text)
-    if options.output:
-        options.output.write_text(text + "\n")
+    return results
+
+
+def measure_split(options: argparse.Namespace) -> list[Measurement]:
+    shape = Shape(edge_rest=0, common={**QUICK, "BURGEE_LOG_LEVEL": "warning"})
+    with prepared_split(shape) as split:
+        keep_commit_times(split)
+        split.start()
+        journeys = uvloop.run(travel(split, streams=options.split_streams, changes=options.split_changes))
+    return measurements(journeys, streams=options.split_streams)
+
+
+@contextmanager
+def prepared_split(shape: Shape) -> Iterator[Split]:
+    """A split world that is not started yet; it has ended afterwards."""
+    with tempfile.TemporaryDirectory(prefix="burgee-bench-") as folder:
+        home = Path(folder)
+        # PostgreSQL runs as somebody else when this is root, and must reach its folder.
+        home.chmod(0o711)
+        split = Split(home, shape)
+        try:
+            yield split
+        finally:
+            split.stop()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", choices=("party", "split"), help="one part; both by default")
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--streams", type=int, default=300)
+    parser.add_argument("--changes", type=int, default=20)
+    parser.add_argument("--split-streams", type=int, default=200)
+    parser.add_argument("--split-changes", type=int, default=200)
+    parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
+    options = parser.parse_args()
+    results: dict[str, object] = {"machine": machine()}
+    if options.only != "split":
+        results["party"] = measure_party(options)
+        print(json.dumps(results["party"], indent=2))
+    if options.only != "party":
+        found = measure_split(options)
+        results["measurements"] = [each.as_json() for each in found]
+        for each in found:
+            print(each.line())
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(results, indent=2) + "\n")
     return 0
 
 

@@ -1,0 +1,275 @@
+"""Commit to SDK in the split topology, one change at a time, beside NATS alone in the same run.
+
+The clock starts at PostgreSQL's own moment of the commit and stops when the bytes of the change arrive on a
+stream; on the way it is heard at PostgreSQL's notification and on the bus. Between two changes the same
+payload goes from one bare NATS client to another, over the same server. All clocks are this machine's.
+"""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+import nats
+import psycopg
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from tests.benchmarks.measurements import Measurement, milliseconds
+from tests.support.admin import ALL_ROLES, Admin, Application, open_admin
+from tests.support.crowd import stream_request
+from tests.support.split import DATABASE, Split
+
+FEATURES = 20
+CHANNEL = "burgee_outbox"
+STREAMS_READY_SECONDS = 60.0
+CHANGE_SECONDS = 20.0
+WARM_UP = 5
+
+
+@dataclass
+class Journey:
+    """The moments of one change."""
+
+    value: str
+    bare_seconds: float
+    committed: float = 0.0
+    notified: float = 0.0
+    on_bus: float = 0.0
+    arrivals: list[float] = field(default_factory=list)
+
+
+class Listener(asyncio.Protocol):
+    """One stream, read as fast as it comes and looked at only for the value that is awaited."""
+
+    def __init__(self, watch: "Watch", request: bytes) -> None:
+        self._watch = watch
+        self._request = request
+        self._seen = b""
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are of no class of asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        now = time.time()
+        # What is looked for may be cut in two.
+        text = self._seen + data
+        self._seen = data[-64:]
+        self._watch.heard(text, now)
+
+
+class Watch:
+    """What all listeners together wait for."""
+
+    def __init__(self, streams: int) -> None:
+        self._streams = streams
+        self._ready = 0
+        self.journey: Journey | None = None
+        self.done = asyncio.Event()
+        self.all_ready = asyncio.Event()
+
+    def heard(self, text: bytes, now: float) -> None:
+        journey = self.journey
+        if journey is None:
+            self._ready += text.count(b"event: features\n")
+            if self._ready >= self._streams:
+                self.all_ready.set()
+        elif journey.value.encode() in text:
+            journey.arrivals.append(now)
+            if len(journey.arrivals) == self._streams:
+                self.done.set()
+
+
+@dataclass(frozen=True)
+class Ground:
+    """An environment with features, and its SDK key."""
+
+    application: Application
+    key: str
+
+    @property
+    def environment_id(self) -> str:
+        return self.application.environment_id
+
+
+async def lay_ground(admin: Admin) -> Ground:
+    application = await admin.create_application()
+    for number in range(FEATURES):
+        await admin.create_feature(application.id, f"FEATURE_{number}", "STRING")
+        await admin.set(application.environment_id, f"FEATURE_{number}", f"value {number}")
+    account = await admin.create_account(application.portfolio_id, {application.environment_id: ALL_ROLES})
+    return Ground(application, account.sdk_key(application.environment_id, client=True))
+
+
+@asynccontextmanager
+async def open_streams(split: Split, key: str, streams: int) -> AsyncIterator[Watch]:
+    """Open that many streams, spread over the Edges, and wait until each has its features."""
+    watch = Watch(streams)
+    loop = asyncio.get_running_loop()
+    listeners: list[Listener] = []
+    try:
+        for number in range(streams):
+            port = split.edges[number % len(split.edges)].port
+            make = partial(Listener, watch, stream_request(port, key))
+            _, listener = await loop.create_connection(make, "127.0.0.1", port)
+            listeners.append(listener)
+        async with asyncio.timeout(STREAMS_READY_SECONDS):
+            await watch.all_ready.wait()
+        yield watch
+    finally:
+        for listener in listeners:
+            if listener.transport is not None:
+                listener.transport.abort()
+
+
+class BareNats:
+    """Two clients and nothing else: how long a payload takes from the one to the other."""
+
+    def __init__(self, sender: Client) -> None:
+        self._sender = sender
+        self._arrived = asyncio.Event()
+        self._at = 0.0
+
+    async def hear(self, _message: Msg) -> None:
+        self._at = time.time()
+        self._arrived.set()
+
+    async def seconds(self, payload: bytes) -> float:
+        self._arrived.clear()
+        began = time.time()
+        await self._sender.publish("bench.bare", payload)
+        await self._sender.flush()
+        await self._arrived.wait()
+        return self._at - began
+
+
+@asynccontextmanager
+async def open_bare_nats(url: str) -> AsyncIterator[BareNats]:
+    async with AsyncExitStack() as stack:
+        sender, receiver = await nats.connect(url), await nats.connect(url)
+        stack.push_async_callback(sender.close)
+        stack.push_async_callback(receiver.close)
+        bare = BareNats(sender)
+        await receiver.subscribe("bench.bare", cb=bare.hear)
+        await receiver.flush()
+        yield bare
+
+
+class WaySigns:
+    """Hears each change at PostgreSQL's notification and on the bus, as the processes do."""
+
+    def __init__(self) -> None:
+        self.journey: Journey | None = None
+        self.payload = b"x" * 1000
+
+    async def on_bus(self, message: Msg) -> None:
+        now = time.time()
+        journey = self.journey
+        if journey is not None and not journey.on_bus and journey.value.encode() in message.data:
+            journey.on_bus = now
+            self.payload = message.data
+
+    async def listen(self, url: str) -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            async for _ in connection.notifies():
+                if self.journey is not None and not self.journey.notified:
+                    self.journey.notified = time.time()
+
+
+@asynccontextmanager
+async def open_way_signs(split: Split) -> AsyncIterator[WaySigns]:
+    signs = WaySigns()
+    client = await nats.connect(split.nodes[0].url)
+    try:
+        await client.subscribe("burgee.split.c.>", cb=signs.on_bus)
+        await client.flush()
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(signs.listen(split.database_url))
+            yield signs
+            listening.cancel()
+    finally:
+        await client.close()
+
+
+async def travel(split: Split, *, streams: int, changes: int) -> list[Journey]:
+    """Make changes one at a time, each through the next MR, and follow each to every stream."""
+    journeys: list[Journey] = []
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(open_admin(split.mrs[0].url))
+        admins = [first] + [
+            await stack.enter_async_context(open_admin(each.url, first.token)) for each in split.mrs[1:]
+        ]
+        ground = await lay_ground(first)
+        watch = await stack.enter_async_context(open_streams(split, ground.key, streams))
+        signs = await stack.enter_async_context(open_way_signs(split))
+        bare = await stack.enter_async_context(open_bare_nats(split.nodes[0].url))
+        for number in range(changes + WARM_UP):
+            journey = Journey(f"change-{number:06}", await bare.seconds(signs.payload))
+            watch.done.clear()
+            watch.journey = signs.journey = journey
+            await admins[number % len(admins)].set(ground.environment_id, "FEATURE_0", journey.value)
+            async with asyncio.timeout(CHANGE_SECONDS):
+                await watch.done.wait()
+            if number >= WARM_UP:
+                journeys.append(journey)
+    _stamp_commits(split, journeys)
+    return journeys
+
+
+def _stamp_commits(split: Split, journeys: Sequence[Journey]) -> None:
+    """The history's row is written by the change's own transaction and never touched again."""
+    rows = split.postgres.execute(
+        "SELECT value, extract(epoch FROM pg_xact_commit_timestamp(xmin))"
+        " FROM feature_value_version WHERE value LIKE '\"change-%'",
+        database=DATABASE,
+    )
+    moments = {json.loads(value): float(moment) for value, moment in rows}
+    for journey in journeys:
+        journey.committed = moments[journey.value]
+
+
+def keep_commit_times(split: Split) -> None:
+    """Let PostgreSQL note the moment of each commit, which it does not by default."""
+    split.start_database()
+    split.postgres.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    split.postgres.stop()
+
+
+def measurements(journeys: Sequence[Journey], *, streams: int) -> list[Measurement]:
+    """Latency of every stream of every change, its ratio to NATS alone, and where the time goes."""
+    every = [arrival - journey.committed for journey in journeys for arrival in journey.arrivals]
+    bare = [journey.bare_seconds for journey in journeys]
+    name = f"commit_to_sdk_{streams}_streams"
+    parts: dict[str, Callable[[Sequence[float]], float]] = {"p50": statistics.median, "p99": _p99}
+    found = [
+        Measurement.against(f"{name}_{part}", part_of(every), part_of(bare), "bare NATS publish to subscribe")
+        for part, part_of in parts.items()
+    ]
+    stages = {
+        "first_stream": [min(each.arrivals) - each.committed for each in journeys],
+        "last_stream": [max(each.arrivals) - each.committed for each in journeys],
+        "commit_to_notification": [each.notified - each.committed for each in journeys],
+        "notification_to_bus": [each.on_bus - each.notified for each in journeys],
+        "bus_to_first_stream": [min(each.arrivals) - each.on_bus for each in journeys],
+        "first_to_last_stream": [max(each.arrivals) - min(each.arrivals) for each in journeys],
+    }
+    for stage, seconds in stages.items():
+        found.append(
+            Measurement.plain(f"commit_to_sdk_{stage}_p50", milliseconds(statistics.median(seconds)))
+        )
+        found.append(Measurement.plain(f"commit_to_sdk_{stage}_p99", milliseconds(_p99(seconds))))
+    return found
+
+
+def _p99(seconds: Sequence[float]) -> float:
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
