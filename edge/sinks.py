@@ -1,7 +1,7 @@
 """Where SDK updates go when MR is another process: the bus, HTTP, or nowhere (`edge.updates.UpdateSink`).
 
-Each sends an update once, within its deadline; sending again, with the same request id, is
-`edge.updates.Updates`' business. Must not know what MR decides.
+Each sends an update once, and gives up while there is time to send it again; sending again, with the
+same request id, is `edge.updates.Updates`' business. Must not know what MR decides.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from common.messaging.bus import Requests
 
 WORD = "update"
+ATTEMPT_SECONDS = 1.5
+"""An MR that has not answered by then may be dead or frozen: there is time left to ask another one."""
 
 
 class BusSink:
@@ -36,7 +38,7 @@ class BusSink:
         self._clock = clock
 
     async def update(self, update: SdkUpdate) -> SdkUpdateOutcome:
-        seconds = _seconds_left(update, self._clock)
+        seconds = _attempt_seconds(update, self._clock)
         answer = await self._requests.request(WORD, encode_update(update), seconds=seconds)
         return understood(answer, decode_outcome)
 
@@ -57,7 +59,7 @@ class HttpSink:
         self._clock = clock
 
     async def update(self, update: SdkUpdate) -> SdkUpdateOutcome:
-        seconds = _seconds_left(update, self._clock)
+        seconds = _attempt_seconds(update, self._clock)
         answer = await self._api.post("sdk-updates", encode_update(update), seconds=seconds)
         return understood(answer, decode_outcome)
 
@@ -72,8 +74,8 @@ class NoSink:
         )
 
 
-def _seconds_left(update: SdkUpdate, clock: Callable[[], float]) -> float:
+def _attempt_seconds(update: SdkUpdate, clock: Callable[[], float]) -> float:
     left = update.deadline - clock()
     if left <= 0:
         raise Unavailable("The update's time is over.")
-    return left
+    return min(left, ATTEMPT_SECONDS)

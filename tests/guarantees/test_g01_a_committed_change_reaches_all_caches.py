@@ -57,7 +57,7 @@ async def test_what_the_bus_did_not_confirm_is_sent_by_the_next_relay(
         await asyncio.sleep(0.5)
         assert split.marked(above=before) == 0, "marked as published and not confirmed"
         await asyncio.to_thread(leader.kill)
-        link.resume(direction)
+        link.lose()
         await asyncio.to_thread(leader.start)
         await asyncio.to_thread(split.leader)
         await scene.converge(T_RESTART)

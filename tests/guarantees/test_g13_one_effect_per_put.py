@@ -17,7 +17,7 @@ from tests.support.fleet import ALL, open_fleet
 from tests.support.judge import agree, delivered
 from tests.support.processes import BurgeeProcess
 from tests.support.split import Split
-from tests.support.waiting import eventually
+from tests.support.waiting import DeadlineMissed, eventually
 from tests.support.world import World, open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
@@ -81,32 +81,35 @@ async def dead_before_its_answer(
 ) -> AsyncIterator["asyncio.Task[int]"]:
     """PUT through the first Edge so that an MR commits and dies; the request is still waiting.
 
-    Which MR is asked is the bus's choice, so it is asked with new numbers until the right one was. The
-    task's name is the request's id.
+    The other MR is frozen meanwhile, so who committed is certain. The bus may have asked the frozen one:
+    then it is asked again with a new number. The task's name is the request's id.
     """
-    victim = split.mrs[0]
+    victim, other = split.mrs
     (link,) = split.bus_links(victim)
     async with asyncio.TaskGroup() as asking:
         for attempt in range(ATTEMPTS):
             updater.number += 1
-            before = updater.version
+            before, name = updater.version, f"{request_id}-{attempt}"
             link.stall("up")
-            name = f"{request_id}-{attempt}"
+            other.pause()
             put = asking.create_task(updater.put(split.edges[0], name), name=name)
-            await eventually(
-                lambda before=before: updater.version > before, within_seconds=T, what="the commit"
-            )
-            await asyncio.wait([put], timeout=0.3)
-            if not put.done():
-                await asyncio.to_thread(victim.kill)
+            try:
+                await eventually(
+                    lambda before=before: updater.version > before, within_seconds=1.5, what="the commit"
+                )
+            except DeadlineMissed:
+                other.resume()
                 link.resume("up")
-                assert updater.version == before + 1
-                yield put
-                assert updater.version == before + 1, "one step, however often it was sent"
-                await asyncio.to_thread(victim.start)
-                return
-            link.resume("up")
-            assert put.result() == 200
+                assert await put == 200
+                continue
+            await asyncio.to_thread(victim.kill)
+            link.lose()
+            other.resume()
+            assert not put.done()
+            yield put
+            assert updater.version == before + 1, "one step, however often it was sent"
+            await asyncio.to_thread(victim.start)
+            return
     raise AssertionError(f"{victim.name} was never asked")
 
 

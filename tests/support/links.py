@@ -58,8 +58,13 @@ class Link:
     def accept(self) -> None:
         self._run(self.proxy.accept())
 
+    def lose(self) -> None:
+        """End every connection, and with it what was on its way; let everything pass from now on."""
+        self.cut()
+        self.mend()
+
     def mend(self) -> None:
-        """Undo every fault."""
+        """Undo every fault; what was held arrives."""
         self.accept()
         self.release()
         self.resume("up")
