@@ -32,7 +32,11 @@ def answer_environment(
         if known < floor.position or held.value.revision < floor.revision or not held.current:
             return None
         return EnvironmentAnswer(
-            snapshot=held.value, revision=held.value.revision, epoch=replica.epoch, position=known
+            snapshot=held.value,
+            revision=held.value.revision,
+            epoch=replica.epoch,
+            position=known,
+            age=replica.age(held),
         )
     counter = CounterId("environment", environment_id)
     if replica.gone(counter):
@@ -57,7 +61,7 @@ def answer_account(
         known = replica.known(held)
         if known < floor.position or held.value.revision < floor.revision or not held.current:
             return None
-        return AccountAnswer(record=held.value, epoch=replica.epoch, position=known)
+        return AccountAnswer(record=held.value, epoch=replica.epoch, position=known, age=replica.age(held))
     if silent or not _misses(replica, Target("key", key_hash), floor):
         return None
     return AccountAnswer(record=None, epoch=replica.epoch, position=replica.position)
@@ -74,6 +78,7 @@ def last_known_environment(replica: Replica, environment_id: str) -> Environment
         epoch=replica.epoch,
         position=max(0, replica.known(held)),
         behind=True,
+        age=replica.age(held),
     )
 
 
@@ -83,7 +88,11 @@ def last_known_account(replica: Replica, key_hash: str) -> AccountAnswer | None:
     if held is None:
         return None
     return AccountAnswer(
-        record=held.value, epoch=replica.epoch, position=max(0, replica.known(held)), behind=True
+        record=held.value,
+        epoch=replica.epoch,
+        position=max(0, replica.known(held)),
+        behind=True,
+        age=replica.age(held),
     )
 
 

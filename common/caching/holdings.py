@@ -210,10 +210,7 @@ class Holdings:
     # Bounds
 
     def _fresh(self, held: AnyHeld, limit: float | None) -> bool:
-        if limit is None:
-            return True
-        known = held.since if held.suspect else max(held.since, self.replica.heard_at or 0.0)
-        return self._clock() - known <= limit
+        return limit is None or self.replica.age(held) <= limit
 
     def _shed(self) -> None:
         limits = self._limits

@@ -42,7 +42,8 @@ class EnvironmentAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     ``snapshot`` None = certainly not there. ``revision`` is the counter's (0 = never existed) also then,
     so that a deletion is remembered. ``position`` = last position known to be in what was read.
-    ``behind`` = the answer is older than what was asked for, and nothing newer could be had.
+    ``behind`` = the answer is older than what was asked for, and nothing newer could be had. ``age`` in
+    seconds: for how long whoever answers could not tell any more whether this is still true.
     """
 
     snapshot: EnvironmentSnapshot | None
@@ -50,6 +51,7 @@ class EnvironmentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     position: int
     behind: bool = False
+    age: float = 0.0
 
 
 class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +61,7 @@ class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     position: int
     behind: bool = False
+    age: float = 0.0
 
 
 class CounterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +136,7 @@ class _WireEnvironment(msgspec.Struct, kw_only=True):
     epoch: str
     position: int
     behind: bool = False
+    age: float = 0.0
 
 
 class _WireListing(msgspec.Struct, kw_only=True):
@@ -160,6 +164,7 @@ def encode_environment_answer(answer: EnvironmentAnswer) -> bytes:
         epoch=answer.epoch,
         position=answer.position,
         behind=answer.behind,
+        age=answer.age,
     )
     return _encode(wire)
 
@@ -177,6 +182,7 @@ def decode_environment_answer(data: bytes) -> EnvironmentAnswer:
         epoch=wire.epoch,
         position=wire.position,
         behind=wire.behind,
+        age=wire.age,
     )
 
 

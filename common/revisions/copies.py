@@ -116,7 +116,9 @@ class Copies:
                 snapshot, proven = step.snapshot, True
         return snapshot, proven
 
-    def _install_environment(self, snapshot: EnvironmentSnapshot, position: int, *, proven: bool) -> None:
+    def _install_environment(
+        self, snapshot: EnvironmentSnapshot, position: int, *, proven: bool, age: float = 0.0
+    ) -> None:
         counter = CounterId("environment", snapshot.id)
         held = self.environments.get(snapshot.id)
         self._seen.note(counter, snapshot.revision, position)
@@ -129,6 +131,7 @@ class Copies:
             if changed:
                 held.value = snapshot
         self._misses.drop(Target("environment", snapshot.id))
+        self._date(held, age, changed=changed)
         self._settle(counter, held, position, proven=proven)
         if changed:
             self._listener.environment_changed(snapshot.id, snapshot)
@@ -182,7 +185,7 @@ class Copies:
             return
         self._install_account(record, event.position)
 
-    def _install_account(self, record: AccountRecord, position: int) -> None:
+    def _install_account(self, record: AccountRecord, position: int, age: float = 0.0) -> None:
         counter = CounterId("account", record.id)
         held = self.accounts.get(record.id)
         self._seen.note(counter, record.revision, position)
@@ -199,6 +202,7 @@ class Copies:
         for key_hash in record.key_hashes:
             self.keys[key_hash] = held
             self._no_miss(Target("key", key_hash))
+        self._date(held, age, changed=changed)
         self._settle(counter, held, position, proven=True)
         if changed:
             self._listener.account_changed(record)
@@ -234,6 +238,11 @@ class Copies:
         self._unmarked.pop(counter, None)
         self._values.remove(counter)
 
+    def _date(self, held: AnyHeld, age: float, *, changed: bool) -> None:
+        """Note when a value was true; the same one may have been known to be so later already."""
+        was_true = self._clock() - age
+        held.since = was_true if changed else max(held.since, was_true)
+
     def _settle(
         self,
         counter: CounterId,
@@ -247,7 +256,6 @@ class Copies:
         forgotten = held.suspect and position < self._seen.blind_until
         held.position = max(held.position, position) if proven else UNPROVEN
         held.current = True
-        held.since = self._clock()
         held.suspect = False
         self.suspects.pop(counter, None)
         if not proven or forgotten or held.value.revision < self._seen.revision(counter):
@@ -262,7 +270,8 @@ class Copies:
             return
         if not held.suspect:
             held.suspect = True
-            held.since = max(held.since, self.heard_at or 0.0)
+            if self.heard_at is not None:
+                held.since = max(held.since, self.heard_at)
         self._unmarked.pop(counter, None)
         self.suspects[counter] = None
         self._listener.wants_changed()

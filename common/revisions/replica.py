@@ -187,6 +187,11 @@ class Replica(Copies):
         if held.suspect:
             self.suspects[counter] = None
 
+    def age(self, held: AnyHeld) -> float:
+        """Seconds for which nobody could tell whether a value is still true."""
+        known = held.since if held.suspect or self.heard_at is None else max(held.since, self.heard_at)
+        return max(0.0, self._clock() - known)
+
     # The change log
 
     def on_event(self, event: Event) -> None:
@@ -330,7 +335,7 @@ class Replica(Copies):
         snapshot, proven = self._replay(counter, answer.snapshot, ticket)
         if snapshot.revision < max(have, self._seen.revision(counter)) or self._seen.gone(counter):
             return Loaded.ABSENT if self._seen.gone(counter) else self._again(held)
-        self._install_environment(snapshot, answer.position, proven=proven)
+        self._install_environment(snapshot, answer.position, proven=proven, age=answer.age)
         return Loaded.FOUND
 
     def finish_account(self, ticket: Ticket, answer: AccountAnswer) -> Loaded:
@@ -353,7 +358,7 @@ class Replica(Copies):
             return self._again(held)
         if target.kind == "key" and target.id not in record.key_hashes:
             return Loaded.AGAIN
-        self._install_account(record, answer.position)
+        self._install_account(record, answer.position, answer.age)
         return Loaded.FOUND
 
     def evict(self, counter: CounterId) -> None:

@@ -402,8 +402,8 @@ class MrMachine(RuleBasedStateMachine):
             return self.log.environment_answer(target.id)
         keys = hashes if target.kind == "account" else (target.id,)
         answers = [self.log.account_answer(each) for each in keys]
-        found = [each for each in answers if each.record is not None]
-        return (found or answers or [None])[0]
+        found = [each for each in answers if each.record is not None] or answers
+        return found[0] if found else None
 
     # What happens
 
