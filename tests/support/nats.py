@@ -123,6 +123,11 @@ class NatsServer:
             found: dict[str, Any] = json.load(answer)
             return found
 
+    def listeners(self, subject: str) -> int:
+        """How many subscriptions its own clients have to exactly this subject."""
+        connections = self.ask("connz?subs=1")["connections"]
+        return sum(each.get("subscriptions_list", []).count(subject) for each in connections)
+
     @property
     def _log(self) -> Path:
         return self.home / f"{self.name}.log"
@@ -146,7 +151,8 @@ class NatsServer:
                 f"no_advertise: true, routes: [{routes}]{advertise} }}"
             )
         if self._leaves:
-            lines.append(f'leafnodes {{ listen: "127.0.0.1:{self.leaf_port}" }}')
+            # Else a leaf learns the ports of the other nodes, and finds a way past a proxy.
+            lines.append(f'leafnodes {{ listen: "127.0.0.1:{self.leaf_port}", no_advertise: true }}')
         if self._leaf_of is not None:
             remote = f'{{ url: "nats-leaf://127.0.0.1:{self._leaf_of}" }}'
             lines.append(f'leafnodes {{ reconnect: "500ms", remotes: [{remote}] }}')

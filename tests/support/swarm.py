@@ -5,9 +5,11 @@ several: the whole of 127/8 is this machine's.
 """
 
 import asyncio
+import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httptools
@@ -95,6 +97,42 @@ class Swarm:
         """The time of the slowest, or of the one at this share of all."""
         times = sorted(visit.seconds for visit in self.visits)
         return times[min(len(times) - 1, int(len(times) * share))]
+
+
+class Spammer:
+    """Polls one key after another on one connection, as fast as answers come."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._port = port
+
+    async def poll(self, key: str) -> int:
+        """Answer the status."""
+        head = f"GET /features?apiKey={key} HTTP/1.1\r\nhost: {LOOPBACK}:{self._port}\r\n\r\n"
+        self._writer.write(head.encode())
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", answer.lower())
+        await self._reader.readexactly(int(length[1]) if length else 0)
+        return int(answer[9:12])
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@asynccontextmanager
+async def open_spammers(ports: Sequence[int], count: int, sources: int) -> AsyncIterator[list[Spammer]]:
+    """So many connections, spread over the ports and over addresses of this machine."""
+    spammers = []
+    try:
+        for number in range(count):
+            port, source = ports[number % len(ports)], f"127.0.0.{2 + number % sources}"
+            reader, writer = await asyncio.open_connection(LOOPBACK, port, local_addr=(source, 0))
+            spammers.append(Spammer(reader, writer, port))
+        yield spammers
+    finally:
+        for each in spammers:
+            each.close()
 
 
 async def gather(port: int, keys: Sequence[str], *, sources: int = 1) -> Swarm:
