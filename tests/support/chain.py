@@ -112,6 +112,7 @@ class Chain:
 
     async def caught_up(self) -> None:
         """Wait until the Edge and every Dacha know all that there is."""
+        self.log.assign()
         replicas = [self.near.holdings.replica, *(each.dacha.holdings.replica for each in self.dachas)]
         await eventually(
             lambda: all(

@@ -83,6 +83,7 @@ async def ask(method: str, raw_path: bytes, query: bytes, headers: list[tuple[by
 
     async with open_edge(OPTIONS, source=source(), sink=MemorySink()) as edge:
         inner = Starlette(routes=edge.routes(), exception_handlers=problem_handlers())
+        inner.router.redirect_slashes = False
         app = Surroundings(BodyGuard(inner, max_bytes=10_000))
         scope = {
             "type": "http",
