@@ -3,47 +3,24 @@
 import asyncio
 import random
 import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg
 import pytest
-from sqlalchemy import select
 
 from common.contracts.environments import states_digest
 from common.errors import Unavailable
 from common.messaging.local import LocalBus
 from dacha.app import open_dacha
 from dacha.settings import DachaSettings
-from mr.db.models.delivery import DeliveredAccount, DeliveredEnvironment
 from mr.db.session import open_database
 from mr.origin import DatabaseOrigin
 from mr.relay import open_relay
 from tests.support.histories import Shop
+from tests.support.nodes import delivered, running_node
 from tests.support.waiting import eventually
-
-
-@asynccontextmanager
-async def running(url, *, holder="one", **settings):
-    """A database with a relay, and a Dacha2 that lives on it."""
-    async with AsyncExitStack() as parts:
-        database = await parts.enter_async_context(open_database(url))
-        origin = DatabaseOrigin(database)
-        bus = LocalBus(origin.tail)
-        relay = await parts.enter_async_context(open_relay(database, holder=holder, on_positions=bus.wake))
-        dacha = await parts.enter_async_context(open_dacha(DachaSettings(**settings), bus=bus, origin=origin))
-        await eventually(lambda: dacha.holdings.replica.live)
-        yield SimpleNamespace(database=database, origin=origin, bus=bus, relay=relay, dacha=dacha)
-
-
-async def delivered(database):
-    """Ids of all environments and hashes of all keys that ever were delivered."""
-    async with database.read() as session:
-        environments = [str(each) for each in await session.scalars(select(DeliveredEnvironment.id))]
-        rows = await session.scalars(select(DeliveredAccount))
-        hashes = [each for row in rows for each in (row.client_key_hash, row.server_key_hash)]
-    return environments, hashes
 
 
 async def everything_equals(node):
@@ -93,7 +70,7 @@ class NeverBackwards:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_after_any_history_the_cache_equals_the_database(database_url, seed):
     numbers = random.Random(seed)
-    async with running(database_url) as node:
+    async with running_node(database_url) as node:
         node.dacha.cache.watch(NeverBackwards())
         shop = Shop(node.database)
         await shop.open()
@@ -108,7 +85,7 @@ async def test_after_any_history_the_cache_equals_the_database(database_url, see
 
 
 async def test_edits_and_look_ups_at_the_same_time_end_in_equality(database_url):
-    async with running(database_url) as node:
+    async with running_node(database_url) as node:
         node.dacha.cache.watch(NeverBackwards())
         shop = Shop(node.database)
         await shop.open()
@@ -139,8 +116,8 @@ async def test_edits_and_look_ups_at_the_same_time_end_in_equality(database_url)
 async def test_two_servers_on_one_postgresql_hear_each_other(postgresql_url):
     """G21: the bus inside each process is a tail of the same log."""
     async with (
-        running(postgresql_url, holder="one") as one,
-        running(postgresql_url, holder="two") as two,
+        running_node(postgresql_url, holder="one") as one,
+        running_node(postgresql_url, holder="two") as two,
     ):
         shop = Shop(one.database)
         await shop.open()
@@ -155,7 +132,7 @@ async def test_two_servers_on_one_postgresql_hear_each_other(postgresql_url):
 
 async def test_a_change_is_known_well_before_the_next_poll_of_the_log(sqlite_url):
     """The relay wakes the bus: the poll is only the net under it."""
-    async with running(sqlite_url) as node:
+    async with running_node(sqlite_url) as node:
         node.bus._poll_seconds = 30.0
         await asyncio.sleep(0.3)
         shop = Shop(node.database)
@@ -236,7 +213,7 @@ async def test_a_restored_backup_is_taken_over_by_a_running_cache(sqlite_url, tm
 
 async def test_a_database_that_goes_away_and_comes_back_is_survived(postgresql_url, postgres_server):
     name = postgresql_url.rsplit("/", 1)[1].split("?")[0]
-    async with running(postgresql_url) as node:
+    async with running_node(postgresql_url) as node:
         cache = node.dacha.cache
         shop = Shop(node.database)
         await shop.open()
