@@ -198,7 +198,10 @@ def measure_split(options: argparse.Namespace) -> list[Measurement]:
     with prepared_split(shape) as split:
         keep_commit_times(split)
         split.start()
-        journeys = uvloop.run(travel(split, streams=options.split_streams, changes=options.split_changes))
+        journeys, told = uvloop.run(
+            travel(split, streams=options.split_streams, changes=options.split_changes)
+        )
+    print(f"The last change, as MR records it: {told}")
     return measurements(journeys, streams=options.split_streams)
 
 

@@ -114,9 +114,9 @@ async def test_a_change_that_the_relay_has_not_come_to_has_no_position(api, appl
     assert newest["settled"] is False
 
 
-@pytest.mark.parametrize("query", [{}, {"environmentId": "nonsense"}, {"position": "0"}, {"max": "101"}])
-async def test_a_question_that_makes_no_sense_is_refused(changed, hearing, query):
-    assert (await hearing.try_call("GET", PATH, **query))[0] == 400
+async def test_a_question_that_makes_no_sense_is_refused(changed, hearing):
+    for query in ({}, {"environmentId": "nonsense"}, {"position": "0"}, {"max": "101"}):
+        assert (await hearing.try_call("GET", PATH, **query))[0] == 400
 
 
 async def test_only_readers_of_the_environment_are_told(api, changed):
