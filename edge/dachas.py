@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from common.contracts.lookups import ANY, AccountAnswer, AtLeast, EnvironmentAnswer
 from common.errors import Unavailable
 from common.origins.remote import RemoteOrigin
-from edge.members import ANYBODY, Members
+from edge.members import ANYBODY, Members, Pace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from common.messaging.bus import Requests
 
 HEDGE_SECONDS: Final = 0.1
-"""Dacha answers what it holds in about a millisecond, and what it loads in a few tens."""
+"""At least. Dacha answers what it holds in about a millisecond, and what it loads in a few tens."""
+LONGEST_HEDGE_SECONDS: Final = 1.0
 PASSED_ON_HEDGE_SECONDS: Final = 0.3
 """For what Dacha must ask MR each time: asking twice is asking MR twice."""
 ASKED_AT_MOST: Final = 3
@@ -82,8 +83,8 @@ class DachaPool:
     ) -> None:
         self._requests = requests
         self._clock = clock
-        self._hedge_seconds = hedge_seconds
-        self._passed_on_hedge_seconds = passed_on_hedge_seconds
+        self._lookups = Pace(hedge_seconds, LONGEST_HEDGE_SECONDS)
+        self._passed_on_to_mr = Pace(passed_on_hedge_seconds, LONGEST_HEDGE_SECONDS)
         self._seconds = seconds
         self._members = Members(clock)
         self._metrics = PoolMetrics(registry or CollectorRegistry(), self._members)
@@ -93,7 +94,7 @@ class DachaPool:
         return await self._ask(
             lambda dacha: dacha.load_environment(environment_id, at_least),
             at_least,
-            self._hedge_seconds,
+            self._lookups,
             lambda answer: _environment_is_new_enough(answer, at_least),
         )
 
@@ -101,7 +102,7 @@ class DachaPool:
         return await self._ask(
             lambda dacha: dacha.load_account(key_hash, at_least),
             at_least,
-            self._hedge_seconds,
+            self._lookups,
             lambda answer: _account_is_new_enough(answer, at_least),
         )
 
@@ -116,22 +117,22 @@ class DachaPool:
 
     async def _passed_on(self, question: Callable[[RemoteOrigin], Awaitable[Answer]]) -> Answer:
         """Ask what every Dacha passes on to MR: whichever answers first is right."""
-        return await self._ask(question, ANY, self._passed_on_hedge_seconds, lambda _: True)
+        return await self._ask(question, ANY, self._passed_on_to_mr, lambda _: True)
 
     async def _ask(
         self,
         question: Callable[[RemoteOrigin], Awaitable[Answer]],
         at_least: AtLeast,
-        hedge_seconds: float,
+        pace: Pace,
         good: Callable[[Answer], bool],
     ) -> Answer:
         if not self._requests.connected:
             raise Unavailable("This Edge is not connected to the bus.")
         async with asyncio.TaskGroup() as tasks:
-            race = _Race(self._requests, self._members, tasks, question, good, self._seconds)
+            race = _Race(self._requests, self._members, tasks, question, good, pace, self._seconds)
             try:
                 async with asyncio.timeout(self._seconds):
-                    answer = await self._run(race, at_least, hedge_seconds)
+                    answer = await self._run(race, at_least, pace.patience)
             except TimeoutError:
                 race.failure = Unavailable("No Dacha answered in time.")
                 answer = race.second_best_or_failure()
@@ -185,6 +186,7 @@ class _Race(Generic[Answer]):
         tasks: asyncio.TaskGroup,
         question: Callable[[RemoteOrigin], Awaitable[Answer]],
         good: Callable[[Answer], bool],
+        pace: Pace,
         seconds: float,
     ) -> None:
         self.asked: list[str] = []
@@ -196,6 +198,7 @@ class _Race(Generic[Answer]):
         self._tasks = tasks
         self._question = question
         self._good = good
+        self._pace = pace
         self._seconds = seconds
         self._running: dict[asyncio.Task[Answer | Unavailable], str] = {}
         self._late: set[str] = set()
@@ -211,10 +214,15 @@ class _Race(Generic[Answer]):
         async def ask(question: bytes, seconds: float) -> bytes:
             return await self._requests.request(word, question, seconds=seconds)
 
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         try:
-            return await self._question(RemoteOrigin(ask, seconds=self._seconds))
+            answer = await self._question(RemoteOrigin(ask, seconds=self._seconds))
         except Unavailable as error:
+            self._pace.refused(clock() - begun)
             return error
+        self._pace.answered(clock() - begun)
+        return answer
 
     async def answer(self, seconds: float) -> Answer | None:
         """The first good answer; None when there was none within the time, or nobody is left to give one."""

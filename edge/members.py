@@ -24,6 +24,8 @@ _LATE_SECONDS: Final = 2.5
 _WORST: Final = 6.0
 _FIRST_SHUN_SECONDS: Final = 0.25
 _PROBE_SECONDS: Final = 0.25
+_TIMES_THE_USUAL: Final = 3.0
+_WEIGHT_OF_ONE: Final = 0.1
 
 
 class Trust:
@@ -56,6 +58,34 @@ class Trust:
     def was_silent(self) -> None:
         self._bad = min(_WORST, self._bad + 1)
         self._shunned_until = self._clock() + _FIRST_SHUN_SECONDS * 2**self._bad
+
+
+class Pace:
+    """How long to wait for an answer before somebody else is asked: a few times what is usual of late.
+
+    When all are slow because MR is, a second question only makes it slower.
+    """
+
+    __slots__ = ("_longest", "_shortest", "_usual")
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        self._shortest = shortest
+        self._longest = max(shortest, longest)
+        self._usual = 0.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds."""
+        return min(self._longest, max(self._shortest, _TIMES_THE_USUAL * self._usual))
+
+    def answered(self, seconds: float) -> None:
+        """Note how long whoever answered took."""
+        self._usual += _WEIGHT_OF_ONE * (seconds - self._usual)
+
+    def refused(self, seconds: float) -> None:
+        """Note how long a refusal took: one at once says nothing, for there may have been nobody."""
+        if seconds > self._usual:
+            self.answered(seconds)
 
 
 class _Member:

@@ -127,6 +127,15 @@ async def test_a_dacha_that_is_heard_of_while_a_question_waits_is_asked(bench: B
         assert (await asking).snapshot is not None
 
 
+async def test_when_mr_is_slow_it_is_not_asked_twice_for_everything(bench: Bench) -> None:
+    bench.all_report()
+    for dacha in (bench.first, bench.second):
+        dacha.delay_seconds = 2 * HEDGE
+    for _ in range(30):
+        assert (await bench.pool.load_environment(HERE)).snapshot is not None
+    assert bench.first.asked + bench.second.asked < 45
+
+
 async def test_only_so_many_questions_are_put_however_long_the_silence(bench: Bench) -> None:
     del bench.requests.dachas["second"]
     bench.first.frozen = True

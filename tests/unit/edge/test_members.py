@@ -4,7 +4,7 @@ import pytest
 
 from common.contracts.lookups import ANY, AtLeast
 from common.contracts.reports import Report
-from edge.members import ANYBODY, SILENT_SECONDS, Members, Trust
+from edge.members import ANYBODY, SILENT_SECONDS, Members, Pace, Trust
 
 
 class Clock:
@@ -136,3 +136,37 @@ def test_answers_win_trust_back(clock: Clock) -> None:
         trust.answered()
     trust.asked()
     assert not trust.shunned
+
+
+def test_nobody_is_waited_for_less_than_the_least_nor_more_than_the_longest_time() -> None:
+    pace = Pace(0.1, 1.0)
+    assert pace.patience == 0.1
+    for _ in range(100):
+        pace.answered(0.001)
+    assert pace.patience == 0.1
+    for _ in range(100):
+        pace.answered(30)
+    assert pace.patience == 1.0
+
+
+def test_when_all_are_slow_nobody_else_is_asked_in_a_hurry() -> None:
+    pace = Pace(0.1, 1.0)
+    for _ in range(50):
+        pace.answered(0.2)
+    assert 0.5 < pace.patience < 0.7
+    for _ in range(100):
+        pace.answered(0.002)
+    assert pace.patience == 0.1
+
+
+def test_a_refusal_at_once_does_not_look_like_a_quick_answer() -> None:
+    pace = Pace(0.1, 1.0)
+    for _ in range(50):
+        pace.answered(0.2)
+    before = pace.patience
+    for _ in range(50):
+        pace.refused(0.0)
+    assert pace.patience == before
+    for _ in range(50):
+        pace.refused(3.0)
+    assert pace.patience == 1.0
