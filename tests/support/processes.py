@@ -44,7 +44,7 @@ class BurgeeProcess:
         self.folder = folder
         self.port = port or free_port()
         self.settings = dict(settings)
-        self._tree = tree
+        self.tree = tree
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
 
@@ -84,7 +84,7 @@ class BurgeeProcess:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "burgee", self.kind],
-                cwd=self._tree,
+                cwd=self.tree,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -101,7 +101,7 @@ class BurgeeProcess:
         """Run another `burgee` command with this process's settings to its end; answer what it said."""
         ended = subprocess.run(
             [sys.executable, "-m", "burgee", *words],
-            cwd=self._tree,
+            cwd=self.tree,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -165,8 +165,8 @@ class BurgeeProcess:
     def _environment(self) -> dict[str, str]:
         inherited = {name: text for name, text in os.environ.items() if not name.startswith("BURGEE_")}
         ours = {"BURGEE_HOST": LOOPBACK, "BURGEE_PORT": str(self.port)}
-        if self._tree is not None:
-            ours |= {"PYTHONPATH": str(self._tree), "PYTHONDONTWRITEBYTECODE": "1"}
+        if self.tree is not None:
+            ours |= {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
         return inherited | ours | self.settings
 
     def _end(self, sign: signal.Signals) -> int:

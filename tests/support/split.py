@@ -157,10 +157,14 @@ class Split:
         self.links.mend()
         self.start()
 
-    def outpost(self, kind: str, number: int, bus_url: str) -> BurgeeProcess:
-        """One more Dacha or Edge that knows this NATS server only; the caller starts and ends it."""
+    def outpost(self, kind: str, number: int, bus_url: str, *, tree: Path | None = None) -> BurgeeProcess:
+        """One more Dacha or Edge that knows this NATS server only, perhaps with the code of another tree.
+
+        The caller starts and ends it.
+        """
         made = self._dacha(number) if kind == "dacha" else self._edge(number)
         made.settings["BURGEE_NATS_URLS"] = bus_url
+        made.tree = tree
         return made
 
     # ------------------------------------------------------------------ the log
