@@ -39,7 +39,8 @@ HEADERS_AT_MOST: Final = 4096
 """What our headers and NATS's own framing never exceed; kept free below the server's limit."""
 
 _NEVER: Final = 86_400
-_FAULTS = (errors.Error, OSError, TimeoutError, asyncio.TimeoutError)
+_FAULTS: Final = (errors.Error, OSError, TimeoutError, RuntimeError)
+"""How nats-py and the loops below it tell of a connection that is gone; uvloop's word is RuntimeError."""
 
 
 class LineBroken(Exception):
@@ -162,6 +163,7 @@ class Line:
             raise LineBroken("the server does not speak TLS")
         if not self._client.is_connected:
             raise LineBroken(self.fault)
+        self._watch_over()
 
     async def watch(self) -> None:
         """Confirm what was sent, and now and then that the server is there; ends with `LineBroken`."""
@@ -250,6 +252,10 @@ class Line:
         if subscription is None:
             return
         try:
+            # Twice, since nats-py's own waiting overtakes the word that it waits for; what came in between
+            # would find nobody, and whoever asked would not be told.
+            await self._client._send_unsubscribe(subscription._id)  # noqa: SLF001
+            await self.confirm()
             await subscription.drain()  # type: ignore[no-untyped-call]
         except _FAULTS as error:
             self._break(_words(error))
@@ -289,6 +295,16 @@ class Line:
                 yield
             finally:
                 self._patience = None
+
+    def _watch_over(self) -> None:
+        """Hear when nats-py's own tasks end: broken in mid-sending, it tells nobody."""
+        for name in ("_reading_task", "_flusher_task"):
+            task: asyncio.Task[None] = getattr(self._client, name)
+            task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        self._break("" if error is None else _words(error))
 
     def _check(self) -> None:
         if not self.up:

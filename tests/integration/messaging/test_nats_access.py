@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -54,6 +57,18 @@ def server():
 
 def role_settings(server, role):
     return bus_settings(server.url, nats_user=role, nats_password=PASSWORDS[role])
+
+
+def test_the_shipped_configuration_is_one_that_a_server_takes():
+    passwords = {f"BURGEE_NATS_{role.upper()}_PASSWORD": word for role, word in PASSWORDS.items()}
+    checked = subprocess.run(
+        [Path(sys.executable).parent / "nats-server", "-t", "-c", PERMISSIONS.parent / "nats.conf"],
+        env=os.environ | passwords,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 async def ignore(message):

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import nats
 import pytest
+import uvloop
 
+from common.contracts.events import Event, Heartbeat
 from common.errors import Unavailable
 from common.messaging.envelope import Message, Seal, event_headers
 from common.messaging.nats import NatsBus, open_nats_bus
+from tests.support.change_log import ChangeLog
 from tests.support.ears import HOME, Ear, heartbeat, plain_event
 from tests.support.nats import EVENT_KEY, bus_settings, running_cluster, running_nats
 from tests.support.ports import free_port
 from tests.support.proxy import open_proxy
+from tests.support.relays import ModelRelay
 from tests.support.waiting import eventually
 
 
@@ -94,7 +98,12 @@ async def test_after_a_crash_of_the_server_a_subscriber_is_told_and_hears_again(
         assert edge.metrics.reconnects == 1
 
 
-async def test_a_connection_lost_in_mid_batch_leaves_the_whole_batch_unconfirmed(server):
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_connection_lost_in_mid_batch_leaves_the_whole_batch_unconfirmed(server, run):
+    run(lose_a_connection_in_mid_batch(server))
+
+
+async def lose_a_connection_in_mid_batch(server):
     async with two_buses(server.url) as (mr, _):
         server.pause()
         batch = [plain_event(position, padding=1000) for position in range(1, 501)]
@@ -106,7 +115,13 @@ async def test_a_connection_lost_in_mid_batch_leaves_the_whole_batch_unconfirmed
             await publishing
 
 
-async def test_a_frozen_server_confirms_nothing_and_takes_no_memory(server):
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_frozen_server_confirms_nothing_and_takes_no_memory(server, run):
+    """On both loops: they differ in what they say of a socket that was given up."""
+    run(freeze_a_server(server))
+
+
+async def freeze_a_server(server):
     ear = Ear()
     async with two_buses(server.url) as (mr, edge), edge.subscribe(ear):
         await hear_a_heartbeat(mr, ear)
@@ -167,6 +182,36 @@ async def test_another_node_of_the_cluster_is_found_when_one_dies():
             await hear_a_heartbeat(mr, ear)
             await mr.publish([plain_event(5)])
             await eventually(lambda: ear.positions == [5])
+
+
+async def test_after_the_first_heartbeat_of_a_new_subscription_on_a_cluster_nothing_is_missing():
+    log = ChangeLog()
+    with running_cluster() as cluster:
+        async with AsyncExitStack() as stack:
+            mr = await stack.enter_async_context(
+                open_nats_bus(bus_settings(cluster.urls[0]), instance="mr-1")
+            )
+            edges = [
+                await stack.enter_async_context(open_nats_bus(bus_settings(url), instance=f"edge-{number}"))
+                for number, url in enumerate(cluster.urls)
+            ]
+            await eventually(lambda: mr.connected and all(each.connected for each in edges))
+            await stack.enter_async_context(ModelRelay(log, mr, heartbeat_seconds=60))
+            log.create_environment(HOME)
+            for number in range(30):
+                ear = Ear()
+                async with edges[number % len(edges)].subscribe(ear):
+
+                    async def caught_up(ear=ear):
+                        log.set_feature(HOME, "a")
+                        return len(ear.positions) > 20 and ear.heartbeats
+
+                    await eventually(caught_up, every_seconds=0.002)
+                first = next(place for place, each in enumerate(ear.messages) if isinstance(each, Heartbeat))
+                heard = [each.position for each in ear.messages[first:] if isinstance(each, Event)]
+                begin = ear.heartbeats[0].position
+                assert heard == list(range(begin + 1, begin + 1 + len(heard)))
+                assert not ear.disconnections
 
 
 async def test_a_subscriber_that_cannot_keep_up_is_told_and_nothing_piles_up(server):

@@ -14,6 +14,8 @@ from common.messaging.nats import open_nats_bus
 from tests.support.nats import bus_settings, running_nats
 from tests.support.waiting import eventually
 
+DACHA = "burgee.default.q.dacha"
+
 
 @pytest.fixture(scope="module")
 def shared_server():
@@ -85,7 +87,7 @@ async def test_each_question_goes_to_one_of_those_that_serve_a_word_and_an_insta
             two.serve("dacha.dacha-2", counted("two")),
         ):
             await answered(edge, "dacha.dacha-2")
-            await eventually(lambda: shared_server.ask("subsz")["num_subscriptions"] >= 6)
+            await eventually(lambda: shared_server.listeners(DACHA) == 2)
             heard.update(one=0, two=0)
             for _ in range(100):
                 await edge.request("dacha", b"?", seconds=5)
@@ -162,7 +164,7 @@ async def test_questions_in_work_are_bounded_and_the_others_wait(shared_server):
         dacha.serve("dacha", slow, at_once=3),
         asyncio.TaskGroup() as tasks,
     ):
-        await eventually(lambda: shared_server.ask("subsz")["num_subscriptions"] >= 3)
+        await eventually(lambda: shared_server.listeners(DACHA) == 1)
         asked = [tasks.create_task(edge.request("dacha", b"%d" % number, seconds=20)) for number in range(20)]
         await eventually(lambda: working == 3)
         go.set()
@@ -210,6 +212,26 @@ async def test_leaving_takes_no_new_questions_and_waits_for_those_in_work(shared
         await serving
 
 
+async def test_no_question_is_lost_between_leaving_and_the_servers_knowing_of_it(shared_server):
+    stop = asyncio.Event()
+
+    async def ask(edge):
+        while not stop.is_set():
+            try:
+                await edge.request("dacha", b"?", seconds=30)
+            except Unavailable as error:
+                assert "nobody" in str(error)  # noqa: PT017 (anything else is a lost question)
+                await asyncio.sleep(0)
+
+    async with buses(shared_server.url, "dacha-1", "edge-1") as (dacha, edge), asyncio.TaskGroup() as tasks:
+        for _ in range(8):
+            tasks.create_task(ask(edge))
+        for _ in range(30):
+            async with dacha.serve("dacha", echo):
+                await answered(edge, "dacha")
+        stop.set()
+
+
 async def test_an_answer_that_comes_too_late_is_dropped_and_the_next_question_is_fine(shared_server):
     go = asyncio.Event()
 
@@ -234,7 +256,7 @@ async def test_who_waits_for_an_answer_hears_soon_that_the_connection_is_lost(se
     async with buses(server.url, "dacha-1", "edge-1") as (dacha, edge):
         serving = asyncio.get_running_loop().create_task(serve_until_cancelled(dacha, never))
         try:
-            await eventually(lambda: server.ask("subsz")["num_subscriptions"] >= 3)
+            await eventually(lambda: server.listeners(DACHA) == 1)
             asking = asyncio.get_running_loop().create_task(edge.request("dacha", b"?", seconds=60))
             await eventually(lambda: dacha.metrics.messages["in", "question"] == 1)
             server.kill()
