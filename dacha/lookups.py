@@ -208,7 +208,9 @@ class Lookups:
         """Give the log a moment, if it can make what is held here new enough."""
         replica = self._replica
         floor = understood(replica, at_least)
-        if replica.position >= floor.position or not replica.live or not self._has_a_view(target):
+        if replica.position >= floor.position or not replica.live or self._silent:
+            return False
+        if not self._has_a_view(target):
             return False
         clock = asyncio.get_running_loop().time
         until = clock() + self._catch_up_seconds

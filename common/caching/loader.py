@@ -184,12 +184,21 @@ class Loader:
         for attempt in range(8):
             async with self._slots:
                 if self._replica.wants_state:
-                    await self.ask_state()
+                    await self._ask_where_mr_stands()
                 landing = await self._attempt(target)
             if landing.outcome is not Loaded.AGAIN:
                 return landing
             await asyncio.sleep(pause(attempt, first=0.01, longest=0.5))
         return Landing(Loaded.AGAIN)
+
+    async def _ask_where_mr_stands(self) -> None:
+        try:
+            await self.ask_state()
+        except Unavailable:
+            # After a restart the kept epoch tells which answers may be believed, unless somebody has
+            # spoken of another one: whoever is nearer than MR may still have some.
+            if not self._replica.epoch or self._replica.doubts_epoch:
+                raise
 
     async def _attempt(self, target: Target) -> Landing:
         floor = self._replica.floor(target)

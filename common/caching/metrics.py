@@ -49,11 +49,10 @@ class CacheCollector(Collector):
         self._gauges = gauges
 
     def _lookups(self) -> dict[tuple[str, str], int]:
-        hits = {
-            ("account", "hit"): self._metrics.account_hits,
-            ("environment", "hit"): self._metrics.environment_hits,
-        }
-        return hits | self._metrics.lookups
+        counts = Counter(self._metrics.lookups)
+        counts["account", "hit"] += self._metrics.account_hits
+        counts["environment", "hit"] += self._metrics.environment_hits
+        return counts
 
     def collect(self) -> Iterable[Metric]:
         yield _counters(

@@ -58,6 +58,8 @@ class Replica(Copies):
         super().__init__(listener, clock, Seen(seen_limit), Misses(miss_limit, miss_seconds))
         self.epoch = ""
         self.wants_state = True
+        #: True = somebody spoke of another epoch: ours may be over.
+        self.doubts_epoch = False
         self.comparison: Comparison | None = None
         self._term = 0
         self._hole_known = False
@@ -85,9 +87,12 @@ class Replica(Copies):
     def missed(self, target: Target) -> bool:
         """True when it is certain, without asking, that there is no such environment or key.
 
-        Only while the log is heard without a hole: a creation could not go unnoticed. Whether the log
-        is *silent* is the caller's clock to know.
+        Only while the log is heard without a hole: a creation could not go unnoticed. In another history
+        it may exist, so not while there may be one. Whether the log is *silent* is the caller's clock to
+        know.
         """
+        if self.doubts_epoch:
+            return False
         if target.kind == "environment" and self.gone(CounterId("environment", target.id)):
             return True
         if not self.live or self._positions.hole:
@@ -239,6 +244,7 @@ class Replica(Copies):
     def adopt(self, state: State) -> None:
         """Take over MR's own word on epoch, term and position: the only way an epoch is believed."""
         self.wants_state = False
+        self.doubts_epoch = False
         if state.epoch == self.epoch:
             self._term = max(self._term, state.term)
             self._positions.hear(state.position)
@@ -383,6 +389,6 @@ class Replica(Copies):
             self._listener.wants_changed()
 
     def _want_state(self) -> None:
-        if not self.wants_state:
-            self.wants_state = True
+        self.wants_state = True
+        self.doubts_epoch = True
         self._listener.wants_changed()
