@@ -23,6 +23,7 @@ from mr.db.session import Locks, WriteSession
 from tests.support.admin import Refused
 from tests.support.fleet import ALL, CUT_STREAM, open_fleet
 from tests.support.judge import agree, delivered
+from tests.support.ledger import ledger
 from tests.support.party import PartyHere, PartyProcess, running_party
 from tests.support.postgres import PostgresServer
 from tests.support.streams import Stream, open_stream
@@ -60,6 +61,7 @@ async def fail_after_the_event(party: PartyHere, world: World, feature_id: str) 
         touched = Touched(saved={(environment, feature)}, features={feature}, environments=set())
         await project(session, UUID(world.application.id), touched, author=None)
         assert await count_events(session) == before + 1, "the event is written"
+        ledger().fault()
         raise Fault
 
 

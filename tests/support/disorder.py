@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from common.contracts.events import Event, Heartbeat
 from common.messaging.bus import Bus, Subscriber
+from tests.support.ledger import ledger
 
 REMEMBERED = 200
 LONGEST_HELD = 6
@@ -53,6 +54,7 @@ class DisorderlyBus:
 
     def replay(self, matching: Callable[[Event], object] = lambda _: True) -> int:
         """Say again whatever was heard of this kind, oldest first; answer how much that was."""
+        ledger().fault()
         again = [event for event in self.heard if matching(event)]
         for subscriber in self.subscribers:
             for event in again:
@@ -92,7 +94,9 @@ class DisorderlyBus:
         if self.disorderly:
             ordered = list(held)
             self._random.shuffle(held)
-            self.reordered += held != ordered
+            if held != ordered:
+                self.reordered += 1
+                ledger().fault()
         for event in held:
             subscriber.on_event(event)
 

@@ -10,7 +10,6 @@ import secrets
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -366,9 +365,7 @@ def main() -> None:
         nats_nodes=options.nats_nodes,
         common={"BURGEE_LOG_FORMAT": "console"},
     )
-    ended = threading.Event()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, lambda *_: ended.set())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = options.data.resolve() if options.data else _temporary()
     began = time.monotonic()
     split = Split(home, shape, doors=True)
@@ -377,10 +374,14 @@ def main() -> None:
         seeded = asyncio.run(seed(split.mrs[0].url, home / "mr-1"))
         print(_welcome(split, seeded, time.monotonic() - began), flush=True)
         logs = LogReader({each.name: each.log_path for each in split.processes})
-        while not ended.wait(0.2):
+        while True:
             logs.print_new()
-        print("Stopping …", flush=True)
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        print("\nStopping …", flush=True)
     finally:
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.SIG_IGN)
         split.stop()
         if options.data is None:
             shutil.rmtree(home, ignore_errors=True)
