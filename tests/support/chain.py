@@ -84,6 +84,7 @@ class Chain:
     dachas: list[DachaTier]
     requests: ScriptedRequests
     tail: LogTail
+    pool: DachaPool
     near: OpenCache
     edge: RunningEdge[FeatureCache, MemorySink]
 
@@ -145,7 +146,7 @@ async def running_chain(*, dachas: int = 1, **settings: Any) -> AsyncIterator[Ch
         edge = await parts.enter_async_context(
             edge_over(near.cache, MemorySink(), reach=reach, registry=registry, **settings)
         )
-        made = Chain(log, tiers, requests, tail, near, edge)
+        made = Chain(log, tiers, requests, tail, pool, near, edge)
         await made.caught_up()
         yield made
 

@@ -2,13 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+from common.caching.app import OpenCache
 from common.contracts.environments import hash_key
 from common.contracts.events import CounterId
+from edge.near import open_near_cache
+from edge.settings import EdgeSettings
 from tests.support.chain import CLIENT, ENVIRONMENT, SERVER, Chain, running_chain
 from tests.support.change_log import account_id, environment_id
-from tests.support.edges import EventReader
-from tests.support.sources import SERVER_KEY
+from tests.support.edges import EventReader, RunningEdge, edge_over
+from tests.support.sources import SERVER_KEY, MemorySink
 from tests.support.waiting import eventually
 
 ANOTHER_KEY = "anotherkeyanotherkeyanotherkeyanotherkey"
@@ -222,6 +228,40 @@ async def test_a_cold_stream_is_held_while_mr_is_away_and_gets_its_features_afte
             assert (await stream.until("features", within_seconds=10)).data[0]["key"] == "FIRST"
 
 
+async def test_an_edge_that_comes_back_without_mr_serves_what_it_knew_and_what_dacha_knows(
+    tmp_path: Path,
+) -> None:
+    async with running_chain() as chain:
+        other = environment_id("known to Dacha alone")
+        chain.log.create_environment(other)
+        chain.log.save_account(account_id("sdk"), *_hashes(chain), environments=[ENVIRONMENT, other])
+        await chain.caught_up()
+        settings = EdgeSettings(state_dir=tmp_path)
+        async with an_edge_with_state(chain, settings) as (near, edge):
+            assert (await edge.poll(CLIENT)).status == 200
+            near.holdings.replica.evict(CounterId("environment", other))
+        chain.mr_away(True)
+        chain.tail.cut = True
+        async with an_edge_with_state(chain, settings) as (near, edge):
+            assert near.cache.ready
+            assert (await edge.poll(CLIENT)).status == 200
+            assert (await edge.poll(f"{other}/{SERVER_KEY}")).status == 200
+            assert (await edge.poll(f"{ENVIRONMENT}/{ANOTHER_KEY}")).status == 503
+
+
+@asynccontextmanager
+async def an_edge_with_state(
+    chain: Chain, settings: EdgeSettings
+) -> AsyncIterator[tuple[OpenCache, RunningEdge]]:
+    """Another Edge of the chain, with a folder in which it finds what it knew."""
+    async with (
+        open_near_cache(settings, bus=chain.tail.bus(), origin=chain.pool) as near,
+        edge_over(near.cache, MemorySink()) as edge,
+    ):
+        await eventually(lambda: near.holdings.replica.live or chain.tail.cut)
+        yield near, edge
+
+
 async def test_an_edge_that_hears_nothing_says_how_old_its_answers_may_be() -> None:
     async with running_chain() as chain:
         assert "burgee-silent-seconds" not in (await chain.edge.poll(CLIENT)).headers
@@ -276,3 +316,21 @@ async def test_another_history_is_taken_over_on_open_streams() -> None:
         event = await stream.until("delete_feature", within_seconds=10)
         assert event.data["key"] == "LOST"
         await eventually(lambda: chain.report().epoch == chain.log.epoch)
+
+
+async def test_while_another_history_may_have_begun_nothing_is_called_absent() -> None:
+    async with running_chain() as chain:
+        gone = environment_id("gone since the backup")
+        chain.log.create_environment(gone)
+        chain.log.save_account(account_id("sdk"), *_hashes(chain), environments=[ENVIRONMENT, gone])
+        await chain.caught_up()
+        backup = chain.log.backup()
+        chain.log.delete_environment(gone)
+        await chain.caught_up()
+        assert await status_is(chain, f"{gone}/{SERVER_KEY}", 404)
+        chain.mr_away(True)
+        chain.log.restore(backup)
+        await eventually(lambda: chain.near.holdings.replica.doubts_epoch)
+        assert await status_is(chain, f"{gone}/{SERVER_KEY}", 503)
+        chain.mr_away(False)
+        await eventually(lambda: status_is(chain, f"{gone}/{SERVER_KEY}", 200), within_seconds=10)
