@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-SAVE_SECONDS: Final = 30.0
-FIRST_SHARE: Final = 0.1
-"""A young cache learns fast, and may be killed young: at first it is written that much sooner."""
+SAVE_SECONDS: Final = 3.0
+"""What a process learned in its last seconds is lost when it is killed."""
 RENEW_SECONDS: Final = 600.0
 """Also what did not change is written again: for how long the log was heard is part of it."""
 VERIFY_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 0.01
-WORK_SHARE: Final = 20.0
-"""A cache so large that writing it takes long is written less often."""
+WORK_SHARE: Final = 50.0
+"""A cache so large that writing it takes long is written less often: half a second every half a minute."""
 
 
 class Keeper:
@@ -83,13 +82,13 @@ class Keeper:
 
     async def keep(self) -> None:
         """Write whenever something changed, not too often, for ever."""
-        pause = FIRST_SHARE * self._save_seconds
+        pause = self._save_seconds
         while True:
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311 - spreads processes
             began = self._clock()
             if self._stands_at() != self._saved or began - self._saved_at >= RENEW_SECONDS:
                 await self.save()
-            pause = max(min(2 * pause, self._save_seconds), WORK_SHARE * (self._clock() - began))
+            pause = max(self._save_seconds, WORK_SHARE * (self._clock() - began))
 
     async def save(self) -> None:
         """Write now."""

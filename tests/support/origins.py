@@ -115,7 +115,7 @@ async def running_dacha(
     *,
     heard: bool = True,
     strangers_per_second: float = 500.0,
-    save_seconds: float = 30.0,
+    save_seconds: float = 3.0,
     **settings: Any,
 ) -> AsyncIterator[Dacha]:
     """Dacha2 over a model, with heartbeats fast enough for a test; entered when it hears the log."""
