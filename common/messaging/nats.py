@@ -261,14 +261,16 @@ class NatsBus:
         addresses = list(self._settings.nats_urls)
         random.shuffle(addresses)
         failures = 0
-        # The flag beside the cancellation: a task group that fails while it is cancelled forgets the latter.
+        # The flag beside the cancellation: a task group that fails meanwhile, and nats-py while it connects,
+        # may forget the latter.
         while not self._finished:
             line = Line(addresses[0], Told(self._overflowed, self._forbidden))
             try:
                 await line.connect(self._settings, self.instance)
                 self._note_connected(line, failures)
                 failures = 0
-                await self._use(line)
+                if not self._finished:
+                    await self._use(line)
             except* LineBroken as broken:
                 if failures in {0, 3}:
                     _log.warning("bus.not_connected", server=line.place, detail=str(broken.exceptions[0]))

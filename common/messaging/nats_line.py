@@ -173,6 +173,10 @@ class Line:
                     await self._wanted.wait()
             if self.up:
                 await self._round_trip()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # `wait_for`, inside nats-py, forgets a cancellation that meets an answer.
+                raise asyncio.CancelledError
         if self._bug is not None:
             raise self._bug
         self._break("")
@@ -252,11 +256,12 @@ class Line:
         if subscription is None:
             return
         try:
-            # Twice, since nats-py's own waiting overtakes the word that it waits for; what came in between
-            # would find nobody, and whoever asked would not be told.
+            # Not nats-py's `drain`: its waiting overtakes the word that it waits for, and what came in
+            # between would find nobody without whoever asked being told.
             await self._client._send_unsubscribe(subscription._id)  # noqa: SLF001
             await self.confirm()
-            await subscription.drain()  # type: ignore[no-untyped-call]
+            await subscription._pending_queue.join()  # noqa: SLF001
+            await subscription.unsubscribe()
         except _FAULTS as error:
             self._break(_words(error))
             raise LineBroken(self.fault) from error

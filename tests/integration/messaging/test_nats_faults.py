@@ -305,6 +305,26 @@ async def test_closing_gives_everything_back(server):
     await eventually(lambda: asyncio.all_tasks() == tasks)
 
 
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_closing_at_any_moment_ends(server, run):
+    """A cancellation must not be forgotten where it meets an answer of the server."""
+
+    async def open_and_close():
+        for count in range(40):
+            async with open_nats_bus(bus_settings(server.url), instance="edge-1") as bus:
+                if count % 4:
+                    await eventually(lambda bus=bus: bus.connected, every_seconds=0.001)
+                async with bus.subscribe(Ear()):
+                    for _ in range(count % 4):
+                        await asyncio.sleep(0)
+
+    async def within_time():
+        async with asyncio.timeout(60):
+            await open_and_close()
+
+    run(within_time())
+
+
 def test_names_that_cannot_be_part_of_a_subject_are_refused():
     for instance in ("", "a.b", "a b", "a*", ">"):
         with pytest.raises(ValueError, match="instance"):
