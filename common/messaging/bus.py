@@ -62,7 +62,7 @@ class Bus(Protocol):
 
 
 class Publisher(Protocol):
-    """The relay's side of a bus. Nothing is kept for later: what could not be sent is sent again by its log."""
+    """The relay's side of a bus. Nothing is kept for later: what could not be sent, the relay sends again."""
 
     @property
     def connected(self) -> bool:
@@ -95,8 +95,10 @@ class Requests(Protocol):
         """True while asking makes sense at all."""
 
     async def request(self, word: str, question: bytes, *, seconds: float) -> bytes:
-        """Ask one of those that serve the word. Raises `Unavailable`: nobody there, no answer in time, not
-        connected (at once, nothing is kept), or the other side's own word.
+        """Ask one of those that serve the word.
+
+        Raises `Unavailable`: nobody there, no answer in time, not connected (at once, nothing is kept), or
+        the other side's own word.
         """
 
     def serve(self, word: str, handler: Handler, *, at_once: int = 64) -> AbstractAsyncContextManager[None]:
