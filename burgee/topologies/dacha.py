@@ -35,9 +35,10 @@ async def compose_dacha(settings: DachaSettings) -> AsyncIterator[Process]:
         dacha = await parts.enter_async_context(
             open_dacha(settings, bus=bus, origin=api.origin, registry=registry)
         )
+        lookups = Lookups(dacha)
         if outside is not None:
-            await parts.enter_async_context(lookups_on_the_bus(dacha, outside, instance))
-        routes = origin_routes(Lookups(dacha), tokens=revealed(settings.edge_tokens))
+            await parts.enter_async_context(lookups_on_the_bus(dacha, lookups, outside, instance))
+        routes = origin_routes(lookups, tokens=revealed(settings.edge_tokens))
         yield assemble(
             DACHA,
             settings,
@@ -51,10 +52,12 @@ async def compose_dacha(settings: DachaSettings) -> AsyncIterator[Process]:
 
 
 @asynccontextmanager
-async def lookups_on_the_bus(dacha: Dacha, bus: NatsBus, instance: str) -> AsyncIterator[None]:
+async def lookups_on_the_bus(
+    dacha: Dacha, lookups: Lookups, bus: NatsBus, instance: str
+) -> AsyncIterator[None]:
     """Answer Edges on the bus, and let them know that there is somebody to ask."""
     async with (
-        serve_lookups(Lookups(dacha), bus, instance),
+        serve_lookups(lookups, bus, instance),
         open_reporter(lambda: report_of_dacha(dacha, instance), bus.report),
     ):
         yield

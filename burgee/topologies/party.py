@@ -23,6 +23,7 @@ from common.reporting import open_reporter
 from common.serve import Bound, running
 from common.web import Health
 from dacha.app import open_dacha
+from dacha.lookups import Lookups
 from edge.app import open_edge
 from edge.near import report_of as report_of_edge
 from edge.reach import NotedBus, ReachLog
@@ -80,7 +81,9 @@ async def compose_party(
             open_edge(settings, source=dacha.cache, sink=DirectSink(database), registry=registry, reach=reach)
         )
         if outside is not None:
-            await parts.enter_async_context(lookups_on_the_bus(dacha, outside, new_instance("dacha")))
+            await parts.enter_async_context(
+                lookups_on_the_bus(dacha, Lookups(dacha), outside, new_instance("dacha"))
+            )
         instance, tell = new_instance("edge"), teller(outside, mr.propagation)
         reporter = await parts.enter_async_context(
             open_reporter(lambda: report_of_edge(instance, dacha, edge), tell)
