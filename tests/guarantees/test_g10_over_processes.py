@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.guarantees.conftest import Scale
 from tests.support.admin import Admin, open_admin
 from tests.support.crowd import Crowd, open_crowd
 from tests.support.fleet import STREAMS, open_fleet
@@ -76,18 +75,17 @@ class Editor:
         return row
 
 
-async def arrive(crowds: list[Crowd], keys: list[str], editor: Editor, clients: int) -> None:
+async def arrive(crowds: list[Crowd], keys: list[str], editor: Editor) -> None:
     """Open the streams one by one, spread over the edits."""
-    for number in range(clients):
-        while editor.edits * clients < number * EDITS * 0.9:
+    for number in range(CLIENTS):
+        while editor.edits * CLIENTS < number * EDITS * 0.9:
             await asyncio.sleep(0.005)
         await crowds[number % len(crowds)].join(keys[number // len(crowds) % len(keys)])
-        await asyncio.sleep(0.5 * EDITS / EDITS_PER_SECOND / clients)
+        await asyncio.sleep(0.5 * EDITS / EDITS_PER_SECOND / CLIENTS)
 
 
-async def test_a_thousand_streams_that_open_under_edits_miss_nothing(split: Split, scale: Scale) -> None:
+async def test_a_thousand_streams_that_open_under_edits_miss_nothing(split: Split) -> None:
     print(f"seed {SEED}")
-    clients = 10 * CLIENTS if scale.is_long else CLIENTS
     here, there = split.edges
     async with (
         open_world(split.mrs[0].url, here.port, split.token) as world,
@@ -101,7 +99,7 @@ async def test_a_thousand_streams_that_open_under_edits_miss_nothing(split: Spli
         crowds = [at_here, at_there]
         async with asyncio.timeout(LONGEST_SECONDS), asyncio.TaskGroup() as both:
             rate = both.create_task(editor.edit())
-            both.create_task(arrive(crowds, [world.client_key, world.server_key], editor, clients))
+            both.create_task(arrive(crowds, [world.client_key, world.server_key], editor))
         began = time.monotonic()
         expected = delivered(split.database_url, world.environment_id)
         for crowd in crowds:
@@ -113,6 +111,6 @@ async def test_a_thousand_streams_that_open_under_edits_miss_nothing(split: Spli
             crowd.assert_unharmed()
         ledger().converged(time.monotonic() - began)
         heard = sum(each.changes for crowd in crowds for each in crowd.listeners)
-        print(f"{rate.result():.0f} edits/s, {clients} streams, {heard} changes heard")
+        print(f"{rate.result():.0f} edits/s, {CLIENTS} streams, {heard} changes heard")
         await agree(fleet, split.database_url, world.environment_id, T)
         fleet.assert_no_errors()

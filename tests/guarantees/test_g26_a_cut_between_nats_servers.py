@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.guarantees.conftest import Scale
+from tests.guarantees.conftest import SCALE, Scale
 from tests.support.driver import open_driver
 from tests.support.fleet import STREAMS, open_fleet
 from tests.support.links import Link
@@ -49,7 +49,17 @@ async def cut_off_notices(split: Split) -> bool:
     return await asyncio.to_thread(ask)
 
 
-@pytest.mark.parametrize("silently", [True, False], ids=["nothing passes", "connections refused"])
+@pytest.mark.parametrize(
+    "silently",
+    [
+        pytest.param(True, id="nothing passes"),
+        pytest.param(
+            False,
+            id="connections refused",
+            marks=pytest.mark.skipif(not SCALE.is_long, reason="the same from there on; in long runs"),
+        ),
+    ],
+)
 async def test_a_cut_route_is_noticed_and_everybody_converges(
     split: Split, scale: Scale, silently: bool
 ) -> None:
