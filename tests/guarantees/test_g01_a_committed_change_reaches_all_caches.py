@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 T_RESTART = 10.0
 SEED = 20261122
 CRASHES = 3
+CHANGES = 90
 RATE = 40
 
 
@@ -36,10 +37,12 @@ async def crash(split: Split, dice: random.Random) -> None:
 
 async def test_killed_mrs_lose_nothing_that_was_committed(split: Split, scale, repetition) -> None:
     async with open_scene(split, seed=SEED + repetition) as scene:
-        for _ in range(scale.faults_of(CRASHES)):
+        crashes = scale.faults_of(CRASHES)
+        for number in range(crashes):
             async with scene.driver.at_work(rate=RATE):
                 await crash(split, scene.dice)
-        await scene.converge(T_RESTART)
+            await scene.edit_until(scale.changes_of(CHANGES) * (number + 1) // crashes)
+            await scene.converge(T_RESTART)
 
 
 @pytest.mark.parametrize("direction", ["up", "down"], ids=["not sent", "sent and not confirmed"])

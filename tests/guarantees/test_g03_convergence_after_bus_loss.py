@@ -75,12 +75,14 @@ def check_loads(split: Split, scene: Scene, idle: list[str], began: float) -> No
 async def test_all_are_equal_again_when_the_bus_is_back(split: Split, scale, repetition) -> None:
     idle = await hold_idle_environments(split)
     async with open_scene(split, seed=SEED + repetition) as scene:
-        for _ in range(scale.faults_of(1)):
+        losses = scale.faults_of(1)
+        for number in range(losses):
             await scene.driver.edit(10)
             await scene.converge(T)
             began = time.monotonic()
             await asyncio.to_thread(split.kill_bus)
             await scene.driver.edit(30)
+            await scene.edit_until(scale.changes_of(40) * (number + 1) // losses)
             await come_back(split)
             await scene.converge(T_RESTART)
             check_loads(split, scene, idle, began)

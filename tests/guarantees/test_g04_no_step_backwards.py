@@ -11,18 +11,21 @@ import pytest
 
 from tests.support.scene import open_scene
 from tests.support.split import Split
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
 T = 5.0
 SEED = 20261123
 SLEEPS = 1
+CHANGES = 40
 RATE = 40
 
 
 async def test_a_relay_that_slept_takes_nothing_back(split: Split, scale, repetition) -> None:
     async with open_scene(split, seed=SEED + repetition, pollers=3) as scene:
-        for _ in range(scale.faults_of(SLEEPS)):
+        sleeps = scale.faults_of(SLEEPS)
+        for number in range(sleeps):
             sleeper = await asyncio.to_thread(split.leader)
             async with scene.driver.at_work(rate=RATE):
                 await asyncio.sleep(scene.dice.uniform(0.2, 0.6))
@@ -32,5 +35,12 @@ async def test_a_relay_that_slept_takes_nothing_back(split: Split, scale, repeti
                 await asyncio.sleep(1.0)
                 sleeper.resume()
                 await asyncio.sleep(1.0)
+                await eventually(
+                    lambda number=number: (
+                        scene.driver.changes >= scale.changes_of(CHANGES) * (number + 1) // sleeps
+                    ),
+                    within_seconds=60,
+                    what="the edits",
+                )
             assert await asyncio.to_thread(split.leader) is successor, "there are never two relays"
-        await scene.converge(T)
+            await scene.converge(T)

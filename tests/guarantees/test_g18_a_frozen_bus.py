@@ -30,12 +30,13 @@ def silent(split: Split) -> bool:
 
 async def test_a_frozen_bus_confirms_nothing_and_nothing_is_lost(split: Split, scale, repetition) -> None:
     async with open_scene(split, seed=SEED + repetition) as scene:
-        for _ in range(scale.faults_of(1)):
+        freezes = scale.faults_of(1)
+        for number in range(freezes):
             before = await eventually(split.published, within_seconds=T, what="a quiet log")
             for node in split.nodes:
                 node.pause()
             began = time.monotonic()
-            await scene.driver.edit(EDITS)
+            await scene.edit_until(scale.changes_of(EDITS) * (number + 1) // freezes)
             await eventually(
                 lambda: asyncio.to_thread(silent, split),
                 within_seconds=max(0.5, SILENT_SECONDS - (time.monotonic() - began)),

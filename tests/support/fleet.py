@@ -102,8 +102,12 @@ async def open_fleet(
     kinds: Sequence[Kind] = ALL,
     attributes: Attributes | None = None,
     interval_seconds: float = 0.2,
+    limit_seconds: float = 120.0,
 ) -> AsyncIterator[Fleet]:
-    """SDK processes of these kinds against the server on this port; not yet ready."""
+    """SDK processes of these kinds against the server on this port; not yet ready.
+
+    Whatever becomes of the test, they end after ``limit_seconds``.
+    """
     async with AsyncExitStack() as stack:
         streams = await stack.enter_async_context(open_proxy(port))
         polls = await stack.enter_async_context(open_proxy(port))
@@ -118,6 +122,7 @@ async def open_fleet(
                     keys=keys,
                     attributes=attributes,
                     interval_seconds=interval_seconds,
+                    limit_seconds=limit_seconds,
                 )
             )
         sdks = [await stack.enter_async_context(each) for each in opened]

@@ -12,6 +12,7 @@ from tests.support.lanes import Weights
 from tests.support.split import Split
 from tests.support.watchers import Watch, converge, open_watch
 
+LONGEST_SECONDS = 1800.0
 KINDS_AT_EDGES = ((JS_STREAM, PYTHON_STREAM), (JS_STREAM, JS_POLL))
 
 
@@ -24,6 +25,11 @@ class Scene:
     watch: Watch
     fleets: tuple[Fleet, ...]
     dice: random.Random
+
+    async def edit_until(self, changes: int) -> None:
+        """Make edits until so many changes are acknowledged since the scene was opened."""
+        if self.driver.changes < changes:
+            await self.driver.edit(changes - self.driver.changes)
 
     async def converge(self, within_seconds: float, *, since: float | None = None) -> float:
         """Wait until every Edge, Edge-REST, stream and SDK holds what is stored; nobody saw a step back."""
@@ -71,7 +77,7 @@ async def open_scene(
         watch = await stack.enter_async_context(open_watch(driver, urls, streams=streams, pollers=pollers))
         fleets = []
         for edge, kinds in zip(split.edges, KINDS_AT_EDGES, strict=False):
-            opened = open_fleet(edge.port, [driver.keys[0]], kinds=kinds)
+            opened = open_fleet(edge.port, [driver.keys[0]], kinds=kinds, limit_seconds=LONGEST_SECONDS)
             fleets.append(await stack.enter_async_context(opened))
         await watch.all_open()
         for fleet in fleets:
