@@ -7,6 +7,7 @@ SDKs are always processes of their own.
 
 import os
 import re
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guarantees.table import Table
+from tests.guarantees.table import SAVED, Table
 from tests.support.admin import sign_in
 from tests.support.ledger import Ledger, ledger, open_ledger
 from tests.support.party import PartyHere, open_party_here
@@ -86,6 +87,8 @@ BEGAN = pytest.StashKey[float]()
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLE] = Table()
     config.stash[BEGAN] = time.monotonic()
+    # Whoever ends the run early: the servers that it started end with it, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -120,6 +123,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     }
     if table.rows:
         table.save()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[TABLE].rows:
+        terminalreporter.section("guarantees")
+        terminalreporter.write(SAVED.read_text())
 
 
 def _row(item: pytest.Item) -> int | None:

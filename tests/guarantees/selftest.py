@@ -105,17 +105,19 @@ def run(copy: Path, tests: Sequence[str], log: Path) -> Outcome:
     command = [sys.executable, "-m", "pytest", "-q", "-x", f"--junitxml={report}", "--no-header", *tests]
     limit = TEST_SECONDS * len(tests)
     with log.open("w") as out:
+        pytest = subprocess.Popen(
+            [*command, "-p", "no:cacheprovider", f"--basetemp={copy.parent / 'basetemp'}"],
+            cwd=copy,
+            env=_environment(copy),
+            stdout=out,
+            stderr=out,
+        )
         try:
-            ended = subprocess.run(
-                [*command, "-p", "no:cacheprovider", f"--basetemp={copy.parent / 'basetemp'}"],
-                cwd=copy,
-                env=_environment(copy),
-                stdout=out,
-                stderr=out,
-                timeout=limit,
-                check=False,
-            ).returncode
+            ended = pytest.wait(timeout=limit)
         except subprocess.TimeoutExpired:
+            # It ends the servers that it started; killed, it would leave them behind.
+            pytest.terminate()
+            pytest.wait()
             return Outcome(passed=False, judged=False, told=f"no end after {limit} s", seconds=limit)
     seconds = time.monotonic() - start
     failures = list(ET.parse(report).iter("failure")) if report.exists() else []  # noqa: S314 - ours

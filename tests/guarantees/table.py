@@ -1,20 +1,20 @@
 """The table of a run of the guarantees: who was tested how often, against what, with which result.
 
-`Table` collects while pytest runs (see `conftest.py`) and writes `build/guarantees.json` and `.md`. Run as
-a program it prints the last one; its last line is the summary, and its exit code says whether all held.
+`Table` collects while pytest runs (see `conftest.py`) and writes `build/guarantees.json` and `.md`, whose
+last line is the summary.
 """
 
 import json
 import os
 import platform
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
+SAVED = BUILD / "guarantees.md"
 COMMAND = "make guarantees"
 HEADINGS = (
     "row",
@@ -130,7 +130,7 @@ class Table:
             "rows": [vars(row) for _, row in sorted(self.rows.items())],
         }
         (BUILD / "guarantees.json").write_text(json.dumps(told, indent=1) + "\n")
-        (BUILD / "guarantees.md").write_text(text(told))
+        SAVED.write_text(text(told))
 
 
 def text(told: dict[str, Any]) -> str:
@@ -183,14 +183,3 @@ def _seconds(samples: list[float], percent: int) -> str:
         return ""
     cuts = quantiles(samples, n=100, method="inclusive") if len(samples) > 1 else samples * 99
     return f"{cuts[percent - 1]:.2f} s"
-
-
-def main() -> int:
-    """Print the table of the last run."""
-    told = json.loads((BUILD / "guarantees.json").read_text())
-    print(text(told), end="")
-    return int(any(row["failed"] for row in told["rows"]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -117,7 +117,7 @@ async def test_an_update_that_is_sent_again_has_one_effect(split: Split, world: 
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
-        open_fleet(split.edges[1].port, [world.client_key], kinds=ALL) as fleet,
+        open_fleet(split.edges[1].port, [world.client_key], kinds=ALL, limit_seconds=1800) as fleet,
     ):
         await fleet.ready()
         updater = Updater(split, world, http)
