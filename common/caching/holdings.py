@@ -86,7 +86,7 @@ class Holdings:
         )
         self._keys = self.replica.keys
         self._snapshots = self.replica.environments
-        self._silent = False
+        self._unsure = False
         #: How often something was swapped.
         self.swaps = 0
 
@@ -100,15 +100,18 @@ class Holdings:
         return seconds if seconds > self._limits.silent_after_seconds else 0.0
 
     def look_at_clock(self) -> None:
-        """Notice silence: called about every second, so that a look-up need not ask the clock."""
-        self._silent = self.silent_seconds > 0
+        """Notice silence and holes: called about every second, so that a look-up need not ask the clock.
+
+        While there is either, what is held grows old.
+        """
+        self._unsure = self.silent_seconds > 0 or self.replica.heard > self.replica.position
 
     def fresh_account(self, key_hash: str) -> AccountRecord | None:
         """The record held for a key, unless it is too old to be believed."""
         held = self._keys.get(key_hash)
         if held is None:
             return None
-        if (held.suspect or self._silent) and not self._fresh(held, self._limits.stale_key_seconds):
+        if (held.suspect or self._unsure) and not self._fresh(held, self._limits.stale_key_seconds):
             return None
         held.used = True
         return held.value
@@ -118,7 +121,7 @@ class Holdings:
         held = self._snapshots.get(environment_id)
         if held is None:
             return None
-        if (held.suspect or self._silent) and not self._fresh(held, self._limits.stale_seconds):
+        if (held.suspect or self._unsure) and not self._fresh(held, self._limits.stale_seconds):
             return None
         held.used = True
         return held.value

@@ -40,7 +40,9 @@ class Copies:
         #: How often something may have come to be missing that exists.
         self.lapses = 0
         self.suspects: dict[CounterId, None] = {}
+        #: When the log was last heard, and when everything that it held then was known.
         self.heard_at: float | None = None
+        self.whole_at: float | None = None
         self._listener = listener
         self._clock = clock
         self._positions = Positions()
@@ -270,8 +272,8 @@ class Copies:
             return
         if not held.suspect:
             held.suspect = True
-            if self.heard_at is not None:
-                held.since = max(held.since, self.heard_at)
+            if self.whole_at is not None:
+                held.since = max(held.since, self.whole_at)
         self._unmarked.pop(counter, None)
         self.suspects[counter] = None
         self._listener.wants_changed()
@@ -288,7 +290,9 @@ class Copies:
         """Note that a counter moved, without knowing how."""
         if counter.kind == "environment":
             self._misses.drop(Target("environment", counter.id))
-        self._seen.note(counter, revision, position)
+        if self._seen.note(counter, revision, position) and counter.kind == "account":
+            # It may have got a key that was looked for in vain, also by a load that is under way.
+            self._drop_misses()
         held = self._values.find(counter)
         if held is None:
             self._miss_one(counter)

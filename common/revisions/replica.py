@@ -159,7 +159,7 @@ class Replica(Copies):
             term=self._term,
             position=last,
             blind_until=max(last, self._seen.blind_until),
-            heard_at=self.heard_at,
+            heard_at=self.whole_at,
             complete=self.complete,
             environments=list(self.environments.values()),
             accounts=list(self.accounts.values()),
@@ -173,7 +173,7 @@ class Replica(Copies):
         self._term = saved.term
         self._positions.start(saved.position)
         self._seen.start(saved.blind_until)
-        self.heard_at = saved.heard_at
+        self.heard_at = self.whole_at = saved.heard_at
         for counter, seen in saved.sightings:
             self._seen.note(counter, seen.revision, seen.position, gone=seen.gone)
         for environment in saved.environments:
@@ -194,7 +194,7 @@ class Replica(Copies):
 
     def age(self, held: AnyHeld) -> float:
         """Seconds for which nobody could tell whether a value is still true."""
-        known = held.since if held.suspect or self.heard_at is None else max(held.since, self.heard_at)
+        known = held.since if held.suspect or self.whole_at is None else max(held.since, self.whole_at)
         return max(0.0, self._clock() - known)
 
     # The change log
@@ -383,6 +383,7 @@ class Replica(Copies):
     def _check_hole(self) -> None:
         if not self._positions.hole:
             self._hole_known = False
+            self.whole_at = self.heard_at
         elif not self._hole_known:
             self._hole_known = True
             self._drop_misses()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Saved(NamedTuple):
     """A replica at one moment, or as it came to be while it was being copied: positions are lower bounds.
 
-    ``sightings``: what ended, and what was seen beyond the position.
+    ``heard_at``: when the log was last heard without a hole. ``sightings``: what ended, and what was seen
+    beyond the position.
     """
 
     epoch: str
