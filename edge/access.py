@@ -52,27 +52,38 @@ class Access:
         account = self._source.peek_account(key.key_hash)
         if account is None:
             return False
-        # An account at hand that lacks the environment needs no look-up to be told so.
+        # An account that lacks the environment needs no look-up to be told so, unless it may be behind.
         if account.policy(key.environment_id) is None:
-            return True
+            return self._source.is_sure_of_account(key.key_hash)
         return self._source.peek_environment(key.environment_id) is not None
 
     async def find(self, key: SdkKey) -> Grant | None:
         """Return the grant; None = certainly no such key. Raises Unavailable when that is not known."""
-        account = await self._source.find_account(key.key_hash)
-        policy = account.policy(key.environment_id) if account else None
-        if account is None or policy is None:
+        found = await self._find_account(key)
+        if found is None:
             return None
+        account, policy = found
         snapshot = await self._source.find_environment(key.environment_id)
         if snapshot is None:
             return None
         # The account may have changed while the environment was loaded: the newest one decides.
         if self._cold is not None and self._source.peek_account(key.key_hash) is not account:
-            account = await self._source.find_account(key.key_hash)
-            policy = account.policy(key.environment_id) if account else None
-            if account is None or policy is None:
+            found = await self._find_account(key)
+            if found is None:
                 return None
+            account, policy = found
         return Grant(account, policy, snapshot)
+
+    async def _find_account(self, key: SdkKey) -> tuple[AccountRecord, Policy] | None:
+        """The account and what it sees of the environment; None = certainly nothing."""
+        account = await self._source.find_account(key.key_hash)
+        if account is None:
+            return None
+        if account.policy(key.environment_id) is None and not self._source.is_sure_of_account(key.key_hash):
+            # It may have got the environment while nobody here could hear of it.
+            account = await self._source.confirm_account(key.key_hash)
+        policy = account.policy(key.environment_id) if account else None
+        return None if account is None or policy is None else (account, policy)
 
     async def find_admitted(self, key: SdkKey, caller: str) -> Grant | None:
         """Do the same for a caller who may have asked too much already: raises TooManyLookups."""

@@ -53,6 +53,15 @@ class FeatureSource(Protocol):
     async def find_account(self, key_hash: str) -> AccountRecord | None:
         """The record; None = certainly no such key. Raises Unavailable."""
 
+    def is_sure_of_account(self, key_hash: str) -> bool:
+        """True when the record held for this key is MR's latest, as far as the change log tells."""
+
+    async def confirm_account(self, key_hash: str) -> AccountRecord | None:
+        """The record as MR has it, for whoever is about to say what it lacks. Raises Unavailable.
+
+        Unlike `find_account`, gives no record that may be behind.
+        """
+
     async def find_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
         """The snapshot; None = certainly no such environment. Raises Unavailable."""
 

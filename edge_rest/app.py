@@ -31,4 +31,6 @@ def edge_rest(
     if primary is not None:
         following = FollowingReader(reader, primary)
         reader, sink = following, NotingSink(sink, following)
-    return edge_for_polls(settings, source=DatabaseSource(reader), sink=sink, registry=registry)
+    return edge_for_polls(
+        settings, source=DatabaseSource(reader, primary=primary), sink=sink, registry=registry
+    )

@@ -29,10 +29,14 @@ class Reader(Protocol):
 
 
 class DatabaseSource:
-    """Every `find` is a read; there is nothing to peek at and nothing to watch."""
+    """Every `find` is a read; there is nothing to peek at and nothing to watch.
 
-    def __init__(self, reader: Reader) -> None:
+    ``primary``: what is not older than anything, when ``reader`` may be.
+    """
+
+    def __init__(self, reader: Reader, *, primary: Reader | None = None) -> None:
         self._reader = reader
+        self._primary = reader if primary is None else primary
         self._epoch = ""
 
     @property
@@ -57,6 +61,13 @@ class DatabaseSource:
         answer = await self._reader.load_account(key_hash)
         self._epoch = answer.epoch
         return answer.record
+
+    def is_sure_of_account(self, _key_hash: str) -> bool:
+        # What was found was read a moment ago.
+        return self._primary is self._reader
+
+    async def confirm_account(self, key_hash: str) -> AccountRecord | None:
+        return (await self._primary.load_account(key_hash)).record
 
     async def find_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
         answer = await self._reader.load_environment(environment_id)

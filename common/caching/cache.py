@@ -98,6 +98,29 @@ class FeatureCache:
             record = self._known(self._holdings.fresh_account(key_hash))
         return record
 
+    def is_sure_of_account(self, key_hash: str) -> bool:
+        """True when the record held for this key is MR's latest, as far as the change log tells."""
+        held = self._replica.keys.get(key_hash)
+        return held is not None and self._holdings.is_sure_of(held)
+
+    async def confirm_account(self, key_hash: str) -> AccountRecord | None:
+        """The record as MR has it; None = certainly no such key. Raises `Unavailable`.
+
+        What may be behind is loaded again first, within the limits of what is not known here.
+        """
+        if self.is_sure_of_account(key_hash):
+            return self.peek_account(key_hash)
+        target = Target("key", key_hash)
+        if not self._loader.loading(target) and not self._strangers.take():
+            self._lookups["account", "refused"] += 1
+            raise Unavailable("Too many look-ups of what is not known here.", retry_after_seconds=2)
+        if not await self._load("account", target):
+            return None
+        held = self._replica.keys.get(key_hash)
+        if held is None or not self._holdings.was_proven_lately(held):
+            raise Unavailable("What is held here may be behind, and nobody can tell now.")
+        return held.value
+
     async def find_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
         """The snapshot; None = certainly no such environment. Raises `Unavailable`."""
         snapshot = self.peek_environment(environment_id)

@@ -126,6 +126,22 @@ class Holdings:
         held.used = True
         return held.value
 
+    def is_sure_of(self, held: AnyHeld) -> bool:
+        """True when a change of it could not have gone unnoticed."""
+        replica = self.replica
+        return (
+            held.current
+            and not held.suspect
+            and not self.silent_seconds
+            and replica.live
+            and replica.heard == replica.position
+            and not replica.doubts_epoch
+        )
+
+    def was_proven_lately(self, held: AnyHeld) -> bool:
+        """True when a load or a change brought it about as recently as silence would be noticed."""
+        return self._clock() - held.since <= self._limits.silent_after_seconds
+
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         replica = self.replica
         return {

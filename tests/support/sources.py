@@ -167,6 +167,14 @@ class MemorySource:
         await self._load(key_hash)
         return self._accounts.get(key_hash)
 
+    def is_sure_of_account(self, key_hash: str) -> bool:
+        return key_hash in self._accounts and not self.silent_seconds
+
+    async def confirm_account(self, key_hash: str) -> AccountRecord | None:
+        if not self.is_sure_of_account(key_hash):
+            self._at_hand.discard(key_hash)
+        return await self.find_account(key_hash)
+
     async def find_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
         await self._load(environment_id)
         return self._environments.get(environment_id)

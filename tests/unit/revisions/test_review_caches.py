@@ -6,7 +6,12 @@ import asyncio
 
 import pytest
 
+from common.contracts.environments import SdkKey, hash_key
 from common.errors import Unavailable
+from edge.access import Access
+from edge.limits import ColdLookups
+from edge_rest.database import DatabaseSource
+from edge_rest.replica import FollowingReader
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
 from tests.support.origins import ModelOrigin, running_dacha
 from tests.support.waiting import eventually
@@ -43,3 +48,57 @@ async def test_keys_are_not_believed_for_ever_while_a_loss_cannot_be_made_good(l
         origin.cut_off = False
         await eventually(lambda: dacha.cache.position == log.position)
         assert await dacha.cache.find_account(CLIENT) is None
+
+
+KEY = "qwertyuiopasdfghjklzxcvbnmqwertyuiopasdf"
+
+
+async def test_an_account_that_may_be_behind_does_not_make_a_new_environment_unknown(log, origin):
+    """It got the environment while nobody here could hear of it: an SDK that is told 404 gives up."""
+    log.save_account(account_id("app"), CLIENT + "x", hash_key(KEY), environments=[HOME])
+    new = environment_id("new")
+    key = SdkKey.parse(f"{new}/{KEY}")
+    assert key is not None
+    async with running_dacha(origin) as dacha:
+        access = Access(dacha.cache, ColdLookups())
+        assert await access.find(key) is None, "as far as anybody knows"
+        origin.log_cut_off = True
+        await eventually(lambda: dacha.cache.silent_seconds)
+        log.create_environment(new)
+        log.save_account(account_id("app"), CLIENT + "x", hash_key(KEY), environments=[HOME, new])
+        log.assign()
+        assert (await access.find(key)).snapshot.id == new
+        other = SdkKey.parse(f"{environment_id('other')}/{KEY}")
+        assert other is not None
+        assert await access.find(other) is None, "MR said so a moment ago"
+        origin.cut_off = True
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable):
+            await access.find(other)
+
+
+async def test_whoever_asks_for_what_an_account_lacks_while_nobody_knows_pays_for_it(log, origin):
+    log.save_account(account_id("app"), CLIENT + "x", hash_key(KEY), environments=[HOME])
+    async with running_dacha(origin) as dacha:
+        access = Access(dacha.cache, ColdLookups(per_second=0, at_once=1))
+        await dacha.cache.find_account(hash_key(KEY))
+        key = SdkKey.parse(f"{environment_id('other')}/{KEY}")
+        assert key is not None
+        for _ in range(3):
+            assert access.admit(key, "caller")
+        origin.log_cut_off = True
+        await eventually(lambda: dacha.cache.silent_seconds)
+        assert [access.admit(key, "caller") for _ in range(3)] == [True, False, False]
+
+
+async def test_what_a_replica_of_the_database_lacks_is_asked_of_the_primary(log, origin):
+    behind = ModelOrigin(ChangeLog())
+    new = environment_id("new")
+    for each in (behind.log, log):
+        each.save_account(account_id("app"), CLIENT + "x", hash_key(KEY), environments=[HOME])
+    log.create_environment(new)
+    log.save_account(account_id("app"), CLIENT + "x", hash_key(KEY), environments=[HOME, new])
+    source = DatabaseSource(FollowingReader(behind, origin), primary=origin)
+    key = SdkKey.parse(f"{new}/{KEY}")
+    assert key is not None
+    assert (await Access(source, None).find(key)).snapshot.id == new
