@@ -144,12 +144,14 @@ async def open_office(
 class Poller:
     """Polls one address over and over, also while nobody answers: no version may ever fall.
 
-    ``stalled`` counts polls without an answer; an answer other than 200 or 304 is a fault.
+    ``stalled`` counts polls without an answer, ``refused`` those of them that heard 503; any other than
+    200 or 304 is a fault.
     """
 
     def __init__(self, url: str, key: str, *, pause_seconds: float = 0.03, note: Note | None = None) -> None:
         self.polls = 0
         self.stalled = 0
+        self.refused = 0
         self.faults: list[str] = []
         self._pause_seconds = pause_seconds
         self._note_state = note
@@ -174,6 +176,7 @@ class Poller:
         async with http.get(f"{self._url}/features", params={"apiKey": self._key}, headers=headers) as answer:
             if answer.status == 503:
                 self.stalled += 1
+                self.refused += 1
                 return
             self.polls += 1
             if answer.status == 304:
