@@ -338,6 +338,8 @@ class Relay:
         if await settle_epoch(self._database, partial(self._fence, term)):
             _log.warning("relay.restored_database", term=term)
             self._metrics.restores.inc()
+            if self._sender is not None:
+                self._sender.forget()
 
     async def _fence(self, term: int, session: WriteSession) -> None:
         await hold(session, self._database, term, self._lease_milliseconds)

@@ -160,6 +160,12 @@ class Sender:
         self._offered = term, rows
         self._woken.set()
 
+    def forget(self) -> None:
+        """The database has another history: read where it stands before anything more is sent."""
+        self._history = None
+        self._offered = None
+        self._woken.set()
+
     def stop(self) -> None:
         """Finish the batch in work, and send no more."""
         self._stopping.set()

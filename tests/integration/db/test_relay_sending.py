@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from mr.db.lease import assign, take
 from mr.db.models.delivery import OutboxRow, RelayLease
-from mr.db.models.system import INCARNATION, SystemState
+from mr.db.models.system import DATABASE_ID, INCARNATION, SystemState
 from mr.db.session import open_database
 from mr.db.snapshots import BATCH_BYTES, load_log, load_place
 from mr.origin import DatabaseOrigin
@@ -284,6 +284,33 @@ async def test_what_was_not_published_before_a_restore_is_only_a_pointer_after_i
     assert publisher.positions == list(range(1, relay.position + 1))
     assert [each.event().data for each in publisher.events] == [None] * relay.position
     assert all(each.revision > 1000 for each in publisher.events)
+
+
+async def test_what_is_sent_after_a_restore_under_a_relay_is_of_the_new_epoch(shop, database, publisher):
+    """Also while changes come so fast that the sender never has to read the log."""
+    registry = CollectorRegistry()
+    async with open_relay(
+        database,
+        holder="one",
+        publisher=publisher,
+        lease_seconds=1.0,
+        heartbeat_seconds=600.0,
+        registry=registry,
+    ) as relay:
+        await _published(relay)
+        await eventually(lambda: publisher.heartbeats and publisher.heartbeats[-1].position == relay.position)
+        before = (await DatabaseOrigin(database).state()).epoch
+        async with database.write() as session:
+            for key, value in ((INCARNATION, "an earlier life"), (DATABASE_ID, "another")):
+                await session.execute(update(SystemState).filter_by(key=key).values(value=value))
+        await eventually(lambda: registry.get_sample_value("burgee_relay_restores_total") == 1)
+        sent = len(publisher.events)
+        await shop.save_value(0, 0, 1)
+        await eventually(lambda: len(publisher.events) > sent)
+        after = (await DatabaseOrigin(database).state()).epoch
+        assert after != before
+        assert {each.epoch for each in publisher.events[sent:]} == {after}
+        await eventually(lambda: publisher.heartbeats[-1].epoch == after)
 
 
 async def test_a_batch_is_bounded_by_its_bytes_and_never_empty(shop, database):
