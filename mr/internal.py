@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -162,7 +161,7 @@ def update_handler(database: Database, *, clock: Callable[[], float] = time.time
     async def handle(question: bytes) -> bytes:
         try:
             update = decode_update(question)
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):
             return encode_outcome(SdkUpdateOutcome(status=400, detail="The update was not understood."))
         return encode_outcome(await desk.take(update))
 
@@ -182,6 +181,6 @@ class _UpdateEndpoint:
         self._bearers.require(request)
         try:
             update = decode_update(await request.body())
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):
             raise BadRequest("The body is an update.") from None
         return answered(encode_outcome(await self._desk.take(update)))

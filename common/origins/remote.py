@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
-import msgspec
 import structlog
 
 from common.contracts.lookups import (
@@ -87,7 +86,7 @@ async def answer(origin: Origin, question: bytes) -> bytes:
     """
     try:
         asked = decode_question(question)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         _log.warning("question.not_understood", bytes=len(question))
         raise Unavailable("The question was not understood.") from None
     try:
@@ -151,6 +150,7 @@ def understood(data: bytes, decode: Callable[[bytes], T]) -> T:
     """Decode an answer; what is none is `Unavailable`, never *absent*."""
     try:
         return decode(data)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
+        # Not only msgspec's own errors: bytes that are no UTF-8, nested without end.
         _log.warning("answer.not_understood", bytes=len(data), why=str(error))
         raise Unavailable("The answer was not understood.") from None

@@ -89,7 +89,7 @@ class _Endpoints:
         self._bearers.require(request)
         try:
             asked = _revisions.decode(await request.body())
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):
             raise BadRequest("The body names `counters`, each a kind and an id.") from None
         return await self._answer(asked)
 
