@@ -139,7 +139,12 @@ class Loader:
 
     async def ask_state(self) -> None:
         """Ask MR where it stands and believe it. Raises `Unavailable`."""
-        state = await self.ask("state", self.origin.state())
+        while True:
+            epoch = self._replica.epoch
+            state = await self.ask("state", self.origin.state())
+            if self._replica.epoch in {epoch, state.epoch}:
+                break
+            # Another answer brought a new epoch meanwhile; this one may be of the one before.
         self._replica.adopt(state)
 
     async def ask(self, question: str, answer: Awaitable[T]) -> T:
@@ -209,11 +214,7 @@ class Loader:
                 outcome = self._replica.finish_environment(ticket, answer)
                 return Landing(outcome, answer.epoch, answer.position)
             hashes = (target.id,) if target.kind == "key" else self._replica.hashes(target.id)
-            found: AccountAnswer | None = None
-            for key_hash in hashes:
-                found = await self.ask("account", self.origin.load_account(key_hash, floor))
-                if found.record is not None:
-                    break
+            found = await self._ask_for_account(hashes, floor)
             # Without a hash it was evicted or removed meanwhile: there is nothing left to make true.
             if found is None:
                 return Landing(Loaded.ABSENT)
@@ -221,3 +222,16 @@ class Loader:
             return Landing(outcome, found.epoch, found.position)
         finally:
             self._replica.abandon(ticket)
+
+    async def _ask_for_account(self, hashes: Sequence[str], floor: AtLeast) -> AccountAnswer | None:
+        """The account under one of its keys; else the refusal that is worth least: all must be good."""
+        refusals: list[AccountAnswer] = []
+        for key_hash in hashes:
+            answer = await self.ask("account", self.origin.load_account(key_hash, floor))
+            if answer.record is not None:
+                return answer
+            refusals.append(answer)
+        return min(refusals, key=self._worth, default=None)
+
+    def _worth(self, answer: AccountAnswer) -> tuple[bool, int]:
+        return not answer.behind and answer.epoch == self._replica.epoch, answer.position

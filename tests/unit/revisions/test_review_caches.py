@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from common.contracts.environments import SdkKey, hash_key
+from common.contracts.lookups import ANY
 from common.errors import Unavailable
+from common.origins.remote import RemoteOrigin, answer
 from edge.access import Access
 from edge.limits import ColdLookups
 from edge_rest.database import DatabaseSource
@@ -102,3 +105,79 @@ async def test_what_a_replica_of_the_database_lacks_is_asked_of_the_primary(log,
     key = SdkKey.parse(f"{new}/{KEY}")
     assert key is not None
     assert (await Access(source, None).find(key)).snapshot.id == new
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"epoch":"\xff","term":1,"position":1}', b"[" * 100_000], ids=["no UTF-8", "deep"]
+)
+async def test_bytes_that_are_no_text_are_no_answer_and_end_no_process(data):
+    async def ask(_question, _seconds):
+        return data
+
+    with pytest.raises(Unavailable):
+        await RemoteOrigin(ask).state()
+    with pytest.raises(Unavailable):
+        await answer(RemoteOrigin(ask), data)
+
+
+async def test_a_late_word_on_an_epoch_that_is_over_is_not_believed(log, origin):
+    """Two ask at once where MR stands, and a restore comes between their answers."""
+    async with running_dacha(origin) as dacha:
+        old, backup = log.where(), log.backup()
+        gate = asyncio.Event()
+
+        async def late():
+            await gate.wait()
+            return old
+
+        now, origin.state = origin.state, late
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(dacha.loader.ask_state())
+            await asyncio.sleep(0)
+            origin.state = now
+            log.restore(backup)
+            await eventually(lambda: dacha.cache.epoch == log.epoch)
+            gate.set()
+        assert dacha.cache.epoch == log.epoch
+
+
+class Refusing(ModelOrigin):
+    """One key is refused by somebody who has not heard of the account yet, the other one rightly."""
+
+    async def load_account(self, key_hash, at_least=ANY, /):
+        found = await super().load_account(key_hash, at_least)
+        if self.holding_back and key_hash == CLIENT:
+            return msgspec.structs.replace(found, record=None, position=0)
+        return found
+
+    holding_back = False
+
+
+async def test_an_account_ends_only_when_all_its_keys_were_refused_by_who_knows(log):
+    origin = Refusing(log)
+    async with running_dacha(origin) as dacha:
+        await dacha.cache.find_account(CLIENT)
+        heard = Removals()
+        dacha.cache.watch(heard)
+        origin.holding_back = True
+        origin.lost.add(log.position + 1)
+        log.save_account(account_id("shop"), CLIENT, key_hash("another server"), environments=[HOME])
+        await eventually(lambda: origin.asked["account"] > 3)
+        origin.holding_back = False
+        await eventually(lambda: not dacha.holdings.replica.suspects and not dacha.holdings.replica.hole)
+        assert not heard.removed
+        assert (await dacha.cache.find_account(CLIENT)).revision == 2
+
+
+class Removals:
+    """A watcher that notes who was removed."""
+
+    def __init__(self):
+        self.removed = []
+
+    def environment_changed(self, environment_id, snapshot):
+        """Not of interest."""
+
+    def account_changed(self, record):
+        if record.removed:
+            self.removed.append(record.id)
