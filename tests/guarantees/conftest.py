@@ -62,9 +62,21 @@ SCALE = Scale(
 )
 
 
+IN_THE_LONG_FORM = pytest.mark.skipif(not SCALE.is_long, reason="in the long form: make guarantees")
+ON_BOTH_DATABASES = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+"""For what a database decides by itself, such as locks and rollbacks: on both in the short form too."""
+
+
 @pytest.fixture(scope="session")
 def scale() -> Scale:
     return SCALE
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=IN_THE_LONG_FORM)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh migrated database. Most rows are about what stands before it, so the short form uses one."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from mr.db.models.delivery import OutboxRow
 from mr.db.models.features import FeatureValue
 from mr.db.projection import Touched, project
 from mr.db.session import Locks, WriteSession
+from tests.guarantees.conftest import ON_BOTH_DATABASES
 from tests.support.admin import Refused
 from tests.support.fleet import ALL, CUT_STREAM, open_fleet
 from tests.support.judge import agree, delivered
@@ -65,6 +66,7 @@ async def fail_after_the_event(party: PartyHere, world: World, feature_id: str) 
         raise Fault
 
 
+@ON_BOTH_DATABASES
 async def test_a_transaction_that_fails_after_its_event_is_seen_by_nobody(
     world: World, party: PartyHere
 ) -> None:

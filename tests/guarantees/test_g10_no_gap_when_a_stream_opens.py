@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.guarantees.conftest import IN_THE_LONG_FORM
 from tests.support.crowd import Crowd, open_crowd
 from tests.support.fleet import ALL, open_fleet
 from tests.support.judge import agree, delivered
@@ -44,7 +45,12 @@ class Servers:
     streaming: PartyProcess
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "two servers"])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        *(pytest.param(each, marks=IN_THE_LONG_FORM) for each in ("postgresql", "two servers")),
+    ]
+)
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Servers]:
     fixture = "sqlite_url" if request.param == "sqlite" else "postgresql_url"
     database_url = request.getfixturevalue(fixture)
