@@ -10,8 +10,8 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,12 @@ import pytest
 
 from tests.support.admin import ALL_ROLES, Admin, open_admin, sign_in
 from tests.support.crowd import Crowd, open_crowd
+from tests.support.databases import MigratedTemplates
 from tests.support.fleet import ALL, CUT_STREAM, JS_POLL, STREAMS, open_fleet
 from tests.support.judge import agree, delivered
+from tests.support.links import Link, Links
 from tests.support.party import QUICK_END, PartyProcess
 from tests.support.postgres import PostgresServer
-from tests.support.proxy import Proxy, open_proxy
 from tests.support.scribes import BuilderScribe, ValueScribe, open_office, open_poller
 from tests.support.waiting import eventually
 from tests.support.world import World, open_world
@@ -38,48 +39,91 @@ SEED = 20261122
 
 
 @dataclass(frozen=True)
+class Linked:
+    """A server, and its way to the database."""
+
+    party: PartyProcess
+    link: Link
+
+    def heal(self) -> None:
+        self.link.mend()
+        if not self.party.running:
+            self.party.start()
+        os.kill(self.party.pid, signal.SIGCONT)
+        self.party.wait_until_ready()
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The two servers of this file, what they stand on, and an administrator's token."""
+
+    both: tuple[Linked, Linked]
+    database_url: str
+    token: str
+
+
+@dataclass(frozen=True)
 class Pair:
-    """Two servers; ``first`` is the relay at the start, ``link`` is the second's way to the database."""
+    """The two with nothing wrong; ``first`` is the relay at the start, ``link`` is the second's."""
 
     first: PartyProcess
     second: PartyProcess
-    link: Proxy
+    link: Link
+    database_url: str
     world: World
     elsewhere: Admin
     """The same administrator, through the second server."""
 
-    @property
-    def database_url(self) -> str:
-        return self.first.database_url
 
+@pytest.fixture(scope="module")
+def shared(
+    migrated_templates: MigratedTemplates,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Shared]:
+    """One pair for all tests: whoever was killed is started again, and every test has its own world."""
+    name = migrated_templates.postgresql(postgres_server)
+    with closing(Links()) as links, ExitStack() as stack:
+        stack.callback(postgres_server.drop_database, name)
+        direct = postgres_server.url(name)
 
-@asynccontextmanager
-async def started(party: PartyProcess) -> AsyncIterator[PartyProcess]:
-    try:
-        party.folder.mkdir(exist_ok=True)
-        await asyncio.to_thread(party.start)
-        yield party
-    finally:
-        await asyncio.to_thread(party.stop)
+        def launched(folder: Path) -> Linked:
+            link = links.open(postgres_server.port)
+            through = direct.replace(f":{postgres_server.port}/", f":{link.port}/")
+            party = PartyProcess(folder, database_url=through, settings=QUICK_END)
+            stack.callback(party.stop)
+            return Linked(party.launch(), link)
+
+        both = launched(tmp_path_factory.mktemp("one")), launched(tmp_path_factory.mktemp("other"))
+        for each in both:
+            each.party.wait_until_ready()
+            stack.callback(each.party.ask_to_stop)  # both end side by side
+        yield Shared(both, direct, sign_in(both[0].party.url))
 
 
 @pytest.fixture
-async def pair(postgresql_url: str, postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[Pair]:
-    async with AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        link = await enter(open_proxy(postgres_server.port))
-        through = postgresql_url.replace(f":{postgres_server.port}/", f":{link.port}/")
-        first = await enter(started(_party(tmp_path / "first", postgresql_url)))
-        await eventually(lambda: leads(first), within_seconds=T_RESTART, what="the first to be the relay")
-        second = await enter(started(_party(tmp_path / "second", through)))
-        token = await asyncio.to_thread(sign_in, first.url)
-        world = await enter(open_world(first.url, first.port, token))
-        elsewhere = await enter(open_admin(second.url, token))
-        yield Pair(first, second, link, world, elsewhere)
+async def pair(shared: Shared) -> AsyncIterator[Pair]:
+    for each in shared.both:
+        await asyncio.to_thread(each.heal)
+    relay: Linked = await eventually(
+        lambda: the_relay(shared.both), within_seconds=T_RESTART, what="one to be the relay"
+    )
+    (other,) = (each for each in shared.both if each is not relay)
+    first, second = relay.party, other.party
+    async with (
+        open_world(first.url, first.port, shared.token) as world,
+        open_admin(second.url, shared.token) as elsewhere,
+    ):
+        yield Pair(first, second, other.link, shared.database_url, world, elsewhere)
+    for each in shared.both:
+        await asyncio.to_thread(each.heal)
 
 
-def _party(folder: Path, database_url: str) -> PartyProcess:
-    return PartyProcess(folder, database_url=database_url, settings=QUICK_END)
+async def the_relay(both: Iterable[Linked]) -> Linked | None:
+    for each in both:
+        if await leads(each.party):
+            return each
+    return None
 
 
 async def leads(party: PartyProcess) -> bool:
@@ -273,7 +317,7 @@ async def test_a_server_cut_off_from_the_database_serves_and_catches_up(pair: Pa
             if silently:
                 pair.link.stall("down")
             else:
-                await pair.link.refuse()
+                pair.link.refuse()
                 pair.link.cut()
             polls = poller.polls
             async with open_office(scribes, [world.admin], dice):
@@ -282,7 +326,7 @@ async def test_a_server_cut_off_from_the_database_serves_and_catches_up(pair: Pa
             if silently:
                 pair.link.resume("down")
             else:
-                await pair.link.accept()
+                pair.link.accept()
             await agree(fleet, pair.database_url, world.environment_id, T_RESTART)
             await all_hold_what_is_stored([crowd], pair, T)
         crowd.assert_unharmed()
