@@ -31,6 +31,7 @@ _REFUSED: Final[tuple[Network, ...]] = (
     ipaddress.IPv6Network("2002::/16"),
     ipaddress.IPv6Network("::/96"),
     ipaddress.IPv4Network("192.88.99.0/24"),
+    ipaddress.IPv4Network("192.0.0.0/24"),
     # A cloud's metadata service on an address that looks like any other.
     ipaddress.IPv4Network("168.63.129.16/32"),
 )

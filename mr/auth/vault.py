@@ -2,7 +2,8 @@
 
 AES-256-GCM under a key that scrypt makes of the password (a setting) and a salt that lies beside the text.
 Making a key takes time and a thread, so it happens before a transaction, never inside one. Each text is
-bound to the place it was sealed for: moved elsewhere it does not open. Must not know what the secrets are for.
+bound to the place it was sealed for: moved elsewhere it does not open. Must not know what the secrets are
+for.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Sealer:
     def seal(self, text: str, place: str) -> Sealed:
         """Seal the text for this place."""
         nonce = os.urandom(_NONCE_BYTES)
-        return Sealed(_written(nonce + self._cipher.encrypt(nonce, text.encode(), place.encode())), self._salt)
+        return Sealed(
+            _written(nonce + self._cipher.encrypt(nonce, text.encode(), place.encode())), self._salt
+        )
 
 
 class Vault:
@@ -102,9 +105,7 @@ class Vault:
 
 
 def _derived(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(
-        password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32, maxmem=_SCRYPT_MEMORY
-    )
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32, maxmem=_SCRYPT_MEMORY)
 
 
 def _written(data: bytes) -> str:

@@ -34,6 +34,7 @@ from mr.db.models.delivery import ACCOUNT, ENVIRONMENT, Counter
 from mr.db.models.portfolios import Environment
 from mr.db.models.service_accounts import ServiceAccount, ServiceAccountPermission
 from mr.db.outbox import Move
+from mr.db.owed import owe
 from mr.db.states import (
     ApplicationFacts,
     EnvironmentFacts,
@@ -102,6 +103,7 @@ async def project(
     await store_values(session, outcomes, wanted, author)
     ends = [Move(ENVIRONMENT, each, *held.counters[each], 0, _end(each)) for each in sorted(gone)]
     await store_environments(session, application, outcomes, ends)
+    await owe(session, outcomes)
 
 
 def _end(environment_id: UUID) -> EnvironmentChanged:

@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _WAITING = sa.text("state = 'waiting'")
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -17,16 +18,16 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("environment_id", sa.Uuid(), nullable=False),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("revision", _BIG, nullable=False),
         sa.Column("keys", sa.Text(), nullable=False),
         sa.Column("test", sa.Boolean(), nullable=False),
         sa.Column("feature_value_id", sa.Uuid(), nullable=True),
         sa.Column("value_version", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("due", _BIG, nullable=False),
         sa.Column("claim", sa.Text(), nullable=True),
-        sa.Column("claimed_until", sa.BigInteger(), nullable=False),
+        sa.Column("claimed_until", _BIG, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=True),
         sa.Column("event_time", sa.DateTime(timezone=True), nullable=True),
@@ -65,7 +66,7 @@ def upgrade() -> None:
         "system_config",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("version", _BIG, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_by", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_system_config")),
