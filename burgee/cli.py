@@ -42,6 +42,10 @@ app = typer.Typer(
 )
 
 
+audit = typer.Typer(help="Look after the audit.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+
+
 class Process(StrEnum):
     """The processes that have settings."""
 
@@ -170,6 +174,20 @@ def restore(
     with _telling():
         done = put_back(settings.database_address(), file, force=force)
     typer.echo(f"Restored {done.rows} rows, as they were at {done.header.made:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+@audit.command("verify")
+def verify_audit(
+    known: Annotated[
+        str | None,
+        typer.Option(help="An earlier answer, POSITION:HASH: the chain must still go through it."),
+    ] = None,
+) -> None:
+    """Prove that nobody changed or removed what the audit has sealed, while servers go on working."""
+    settings = _settings(MigrateSettings)
+    from mr.audit.proof import prove
+
+    _tell(*_run(prove(settings.database_address(), known=known)))
 
 
 @app.command()
