@@ -43,8 +43,8 @@ POLL_SECONDS: Final = 1.0
 UPKEEP_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 1.0
 SLOTS: Final = 32
-GROWTH: Final = 4
-LEASE_MARGIN_SECONDS: Final = 10.0
+GROWTH: Final = 2
+LEASE_MARGIN_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Pace:
     """How long one attempt may take, and how they follow one another."""
 
     deadline_seconds: float = 8.0
-    attempts: int = 8
+    attempts: int = 14
     first_pause_seconds: float = 1.0
     longest_pause_seconds: float = 3600.0
     max_failures: int = 5
