@@ -57,8 +57,13 @@ async function answer(entity, request, query) {
   const sp = samlify.ServiceProvider({ metadata, wantMessageSigned: query.has("message") });
   const idp = query.has("encrypted") ? encrypting : plain;
   const consumer = sp.entityMeta.getAssertionConsumerService("post");
-  const made = await idp.createLoginResponse(sp, {}, "post", { email: query.get("email") }, () =>
-    response(entity, consumer, request, query),
+  const made = await idp.createLoginResponse(
+    sp,
+    {},
+    "post",
+    { email: query.get("email") },
+    () => response(entity, consumer, request, query),
+    query.has("encrypted"), // a message is signed as it is sent
   );
   return { action: consumer, SAMLResponse: made.context, RelayState: query.get("RelayState") ?? "" };
 }

@@ -289,10 +289,10 @@ async def test_two_first_sign_ins_at_once_make_one_person(postgresql_url, tmp_pa
         assert len(found["people"]) == 1
 
 
-async def test_the_first_administrator_may_come_from_a_provider(database_url, tmp_path, port, liar):
+async def test_the_first_administrator_may_come_from_a_provider(sqlite_url, tmp_path, port, liar):
     asked = provider(liar.issuer)
     settings = {"new": True, "local_sign_in": False}
-    async with sign_in_server(database_url, tmp_path, port, asked, **settings) as server:
+    async with sign_in_server(sqlite_url, tmp_path, port, asked, **settings) as server:
         status, text = await server.admin.try_call("GET", "/initialize")
         assert (status, json.loads(text)["providers"]) == (404, ["sso"])
         assert await outcome(server, liar) == "untrusted-answer", "nobody comes in before a set-up"
