@@ -44,6 +44,8 @@ app = typer.Typer(
 
 audit = typer.Typer(help="Look after the audit.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+admin = typer.Typer(help="Look after who may sign in.", no_args_is_help=True)
+app.add_typer(admin, name="admin")
 
 
 class Process(StrEnum):
@@ -188,6 +190,36 @@ def verify_audit(
     from mr.audit.proof import prove
 
     _tell(*_run(prove(settings.database_address(), known=known)))
+
+
+@admin.command("recover")
+def recover_admin(
+    email: Annotated[
+        str | None, typer.Argument(help="Whom to let in; not needed when there is one superuser.")
+    ] = None,
+    password: Annotated[bool, typer.Option("--password", help="Ask for a new password as well.")] = False,
+) -> None:
+    """Let a superuser in again: prints a link that works once, for a quarter of an hour.
+
+    Makes the person a superuser and active if they are not, and ends all their sessions. For whoever has
+    the database; on SQLite the server must be stopped meanwhile.
+    """
+    settings = _settings(PartySettings)
+    from mr.signin.recovery import recover
+
+    new = typer.prompt("New password", hide_input=True, confirmation_prompt=True) if password else None
+    done = _run(recover(settings, email, new))
+    base = settings.public_address()
+    if done.promoted:
+        typer.echo(f"{done.email} is a superuser now.", err=True)
+    if done.password_set and not settings.local_sign_in:
+        typer.echo("The password counts only with BURGEE_LOCAL_SIGN_IN=true.", err=True)
+    typer.echo(f"{base}/login#code={done.code}")
+    typer.echo(
+        "Or without a browser, for a token: curl -H 'content-type: application/json' "
+        f'-d \'{{"code":"{done.code}"}}\' {base}/mr-api/burgee/sign-in-code',
+        err=True,
+    )
 
 
 @app.command()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mr.auth.external.identity import (
@@ -27,6 +27,7 @@ from mr.db.models.base import utc_now
 from mr.db.models.people import PERSON, Person
 from mr.db.models.portfolios import Group
 from mr.db.models.sign_in import ExternalIdentity
+from mr.db.recording import UNRECORDED
 from mr.db.session import WriteSession
 from mr.people import memberships
 from mr.system.organization import get_organization
@@ -87,7 +88,10 @@ async def _linked(session: WriteSession, identity: Identity) -> Person | None:
     )
     if found is None:
         return None
-    found.last_used_at = utc_now()
+    await session.execute(
+        update(ExternalIdentity).where(ExternalIdentity.id == found.id).values(last_used_at=utc_now()),
+        execution_options=UNRECORDED,
+    )
     return await _locked(session, Person.id == found.person_id)
 
 
