@@ -107,7 +107,7 @@ def changes_of(told: Told, before: Mapping[str, Any] | None, after: Mapping[str,
     for column in {**(before or {}), **(after or {})}:
         if column in _UNTOLD or (told.part is not None and column in {told.owner, told.part_key}):
             continue
-        old, new = (before or {}).get(column), (after or {}).get(column)
+        old, new = (_in_order(side.get(column)) for side in (before or {}, after or {}))
         if old == new:
             continue
         if isinstance(old or new, dict):
@@ -174,7 +174,12 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    return value
+
+
+def _in_order(value: Any) -> Any:
+    # Roles are a set: their order in memory is not that of the database.
+    return sorted(value) if isinstance(value, tuple) else value
 
 
 def _camel(column: str) -> str:
