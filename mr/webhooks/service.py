@@ -83,8 +83,11 @@ async def find_results(
     return schemas.WebhookSummary(
         max=total or 0,
         results=[
-            schemas.WebhookSummaryItem(id=identity, type=kind, method="POST", whenSent=moment, status=status)
+            schemas.WebhookSummaryItem(
+                id=identity, type=kind, method="POST", whenSent=moment, status=status or 0
+            )
             for identity, moment, status in rows
+            if moment is not None
         ],
     )
 

@@ -36,9 +36,9 @@ def merged(
             _put(result, name, text)
     if sealer is not None:
         for name in list(_secrets(result)):
-            text = result.get(name)
-            if text and text != ENCRYPTED:
-                sealed = sealer.seal(text, _place(environment_id, name))
+            plain = result.get(name)
+            if plain and plain != ENCRYPTED:
+                sealed = sealer.seal(plain, _place(environment_id, name))
                 result |= {name: ENCRYPTED, name + _SEALED: sealed.text, name + _SALT: sealed.salt}
     return result
 
