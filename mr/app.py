@@ -26,12 +26,14 @@ from common.web import BodyGuard, field_faults, problem_handlers, problem_of
 from mr.api.json_body import encode
 from mr.api.openapi import Documents
 from mr.api.operations import Operation
+from mr.application_strategies.endpoints import ApplicationStrategyEndpoints
 from mr.applications.endpoints import ApplicationEndpoints
 from mr.audit.endpoints import AuditEndpoints
 from mr.auth.middleware import Authentication
 from mr.auth.passwords import Passwords
 from mr.auth.sessions import Sessions
 from mr.auth.vault import Vault
+from mr.cache_refresh.endpoints import CacheEndpoints
 from mr.credentials.endpoints import CredentialEndpoints
 from mr.credentials.service import Credentials
 from mr.dashboard.endpoints import DashboardEndpoints
@@ -39,6 +41,7 @@ from mr.db.session import Database
 from mr.deliveries.endpoints import DeliveryEndpoints
 from mr.environment_features.endpoints import EnvironmentFeatureEndpoints
 from mr.environments.endpoints import EnvironmentEndpoints
+from mr.feature_groups.endpoints import FeatureGroupEndpoints
 from mr.features.endpoints import FeatureEndpoints
 from mr.filters.endpoints import FilterEndpoints
 from mr.groups.endpoints import GroupEndpoints
@@ -147,6 +150,8 @@ async def open_mr(
             DashboardEndpoints(database),
             HistoryEndpoints(database),
             StrategyEndpoints(database),
+            ApplicationStrategyEndpoints(database),
+            FeatureGroupEndpoints(database),
             FilterEndpoints(database),
             ServiceAccountEndpoints(database),
             UserStateEndpoints(database),
@@ -154,6 +159,7 @@ async def open_mr(
             TrackedEventEndpoints(database),
             SystemConfigEndpoints(database, vault=vault, site_url=public_url),
             DeliveryEndpoints(database),
+            CacheEndpoints(database),
             PropagationEndpoints(database, propagation or Propagation()),
         AuditEndpoints(database),
         )

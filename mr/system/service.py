@@ -57,7 +57,7 @@ def capabilities(vault: Vault) -> dict[str, str]:
         "webhook.features": "true",
         "trackingId": "",
         "dacha1Enabled": "false",
-        "featureGroupsEnabled": "false",
+        "featureGroupsEnabled": "true",
         "webhook.encryption": _flag(vault.seals),
         "webhook.decryption": _flag(vault.reveals),
         "system.config": "true",
