@@ -16,7 +16,8 @@ from fastapi import Path
 from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from common.errors import BadRequest, Unavailable
 from mr.api.operations import Access, Operation, answer
@@ -37,6 +38,14 @@ ProviderName = Annotated[str, Path(alias="provider")]
 
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _BEGIN = "/mr-api/burgee/sign-in/{name}"
+
+
+class _Page(Route):
+    """A route that tells the access log its template, as operations do."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return match, {**found, "route": self} if match is Match.FULL else found
 
 
 class NoSuchProvider(BadRequest):
@@ -89,12 +98,12 @@ class SignInEndpoints:
     def routes(self) -> list[Route]:
         """What browsers are sent to."""
         return [
-            Route(_BEGIN, self.begin, methods=["GET"]),
-            Route("/oauth/auth", self.oauth_return, methods=["GET"]),
-            Route("/saml/{name}/auth", self.begin, methods=["GET"]),
-            Route("/saml/{name}/sso", self.saml_return, methods=["POST"]),
-            Route("/saml/{name}/metadata", self.metadata, methods=["GET"]),
-            Route("/mr-api/burgee/sign-in-cookie", self.hand_over, methods=["GET"]),
+            _Page(_BEGIN, self.begin, methods=["GET"]),
+            _Page("/oauth/auth", self.oauth_return, methods=["GET"]),
+            _Page("/saml/{name}/auth", self.begin, methods=["GET"]),
+            _Page("/saml/{name}/sso", self.saml_return, methods=["POST"]),
+            _Page("/saml/{name}/metadata", self.metadata, methods=["GET"]),
+            _Page("/mr-api/burgee/sign-in-cookie", self.hand_over, methods=["GET"]),
         ]
 
     def choices(self) -> Choices:

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 from onelogin.saml2.utils import OneLogin_Saml2_Utils  # type: ignore[import-untyped]
 
 from tests.support.identity import KeyPair
@@ -137,6 +137,37 @@ def _broken_signature(document: Element, _email: str) -> None:
     value.text = ("A" if text[0] != "A" else "B") + text[1:]
 
 
+def _evil_response(document: Element, email: str) -> tuple[Element, Element]:
+    """Make the document somebody else's; return the genuine one without its signature, and that."""
+    genuine = copy.deepcopy(document)
+    _remove(one(genuine, "./ds:Signature"))
+    document.set("ID", "_evil-response")
+    _changed(document, email)
+    return genuine, one(document, "./ds:Signature")
+
+
+def _response_in_its_signature(document: Element, email: str) -> None:
+    genuine, signature = _evil_response(document, email)
+    signature.append(genuine)
+
+
+def _response_before_its_signature(document: Element, email: str) -> None:
+    genuine, signature = _evil_response(document, email)
+    signature.addprevious(genuine)
+
+
+def _message_signature_alone(document: Element, _email: str) -> None:
+    _remove(one(document, "//saml:Assertion/ds:Signature"))
+
+
+DOUBLE: dict[str, Callable[[Element, str], None]] = {
+    "XSW1: the genuine message in the signature": _response_in_its_signature,
+    "XSW2: the genuine message before the signature": _response_before_its_signature,
+    "only the message's signature": _message_signature_alone,
+    "both signatures, and another name": _changed,
+}
+"""Of messages that are signed beside their assertion."""
+
 FORGERIES: dict[str, Callable[[Element, str], None]] = {
     "XSW3: an assertion before the genuine one": _wrapped_before,
     "XSW4: an assertion around the genuine one": _wrapped_around,
@@ -165,6 +196,14 @@ def forgeries(response: str, email: str) -> Iterator[tuple[str, str]]:
     yield "not XML", b64encode(b"nonsense").decode()
     yield "not base64", "%%%"
     yield "nothing", ""
+
+
+def double_forgeries(response: str, email: str) -> Iterator[tuple[str, str]]:
+    """Yield the forgeries of a genuine response whose message is signed too."""
+    for name, forge in DOUBLE.items():
+        document = parsed(response)
+        forge(document, email)
+        yield name, posted(document)
 
 
 def signed_again(response: str, pair: KeyPair, change: Callable[[Element], object]) -> str:

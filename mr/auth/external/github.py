@@ -14,7 +14,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[im
 
 from mr.auth.external.asking import Asking
 from mr.auth.external.browser import Flow
-from mr.auth.external.identity import UNTRUSTED, Identity, SignInRefused
+from mr.auth.external.identity import UNTRUSTED, Identity, SignInRefused, vouched_address
 from mr.auth.external.oidc import code_of
 from mr.auth.external.providers import GithubProvider
 
@@ -78,5 +78,5 @@ def _primary(emails: Any) -> str | None:
     """The address that GitHub has verified and the user calls the first."""
     for each in emails if isinstance(emails, list) else ():
         if isinstance(each, dict) and each.get("primary") is True and each.get("verified") is True:
-            return str(each.get("email", "")).strip().lower() or None
+            return vouched_address(each.get("email"))
     return None

@@ -5,7 +5,11 @@ Knows no protocol and no database.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+_ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,20 @@ class Identity:
     name: str | None = None
     groups: frozenset[str] | None = None
     """None when the provider did not tell, which is not the same as none."""
+
+
+def vouched_address(told: object) -> str | None:
+    """Return an address as it is stored, or None for what is none.
+
+    Letters that become ASCII only when they are lowered are refused: they are somebody else's address.
+    """
+    if not isinstance(told, str):
+        return None
+    text = told.strip()
+    address = text.lower()
+    if not _ADDRESS.fullmatch(address) or (address.isascii() and not text.isascii()):
+        return None
+    return address
 
 
 class SignInRefused(Exception):

@@ -24,7 +24,14 @@ from joserfc.jwk import KeySet
 
 from mr.auth.external.asking import Asking, Json, Remembered
 from mr.auth.external.browser import Flow
-from mr.auth.external.identity import DENIED, UNREACHABLE, UNTRUSTED, Identity, SignInRefused
+from mr.auth.external.identity import (
+    DENIED,
+    UNREACHABLE,
+    UNTRUSTED,
+    Identity,
+    SignInRefused,
+    vouched_address,
+)
 from mr.auth.external.providers import OidcProvider
 
 LEEWAY_SECONDS: Final = 60
@@ -150,7 +157,7 @@ class Oidc:
         return Identity(
             issuer=self._settings.issuer,
             subject=str(claims["sub"]),
-            email=email.strip().lower() if vouched and isinstance(email, str) and email.strip() else None,
+            email=vouched_address(email) if vouched else None,
             name=_text(_at(claims, self._settings.name_claim)),
             groups=None if withheld else _texts(groups),
         )

@@ -31,7 +31,14 @@ from onelogin.saml2.utils import OneLogin_Saml2_Utils  # type: ignore[import-unt
 
 from mr.auth.external.asking import Asking, Remembered
 from mr.auth.external.browser import SIGN_IN_SECONDS, Browser
-from mr.auth.external.identity import EXPIRED, UNREACHABLE, UNTRUSTED, Identity, SignInRefused
+from mr.auth.external.identity import (
+    EXPIRED,
+    UNREACHABLE,
+    UNTRUSTED,
+    Identity,
+    SignInRefused,
+    vouched_address,
+)
 from mr.auth.external.providers import SamlProvider
 
 LONGEST_RESPONSE: Final = 512 * 1024
@@ -204,7 +211,7 @@ class Saml:
         return Identity(
             issuer=issuer,
             subject=subject if subject and kind in _LASTING else None,
-            email=email.lower() if email and wanted.trust_email else None,
+            email=vouched_address(email) if wanted.trust_email else None,
             name=(_first(attributes, wanted.name_attribute, _NAME_ATTRIBUTES) or "")[:100] or None,
             groups=frozenset(str(value) for name in names for value in attributes.get(name, ())),
         )

@@ -10,7 +10,7 @@ import pytest
 from tests.support.admin import EMAIL
 from tests.support.identity import KeyPair, identity_process, key_pair
 from tests.support.ports import free_port
-from tests.support.saml import UNTRUE, forgeries, setting, signed_again
+from tests.support.saml import UNTRUE, double_forgeries, forgeries, setting, signed_again
 from tests.support.sign_in import sign_in_server
 
 GRACE = "grace@acme.example"
@@ -142,6 +142,8 @@ async def test_every_hostile_response_is_refused(sqlite_url, folder, port, samli
             hostile[name] = signed_again(response, samlify.keys, change)
         nothing = setting(".", "ID", "_another")
         hostile["a foreign key"] = signed_again(response, key_pair("stranger"), nothing)
+        double = await answered(server, visitor, message=1)
+        hostile |= double_forgeries(double["SAMLResponse"], EMAIL)
         for name, made in hostile.items():
             page = await deliver(server, visitor, {**form, "SAMLResponse": made})
             assert page.parameter("reason") == "untrusted-answer", name

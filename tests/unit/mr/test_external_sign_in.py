@@ -5,7 +5,7 @@ import pytest
 from common.settings import SettingsInvalid, load
 from mr.auth.external.asking import Remembered
 from mr.auth.external.browser import SIGN_IN_SECONDS, Browser
-from mr.auth.external.identity import UNREACHABLE, SignInRefused
+from mr.auth.external.identity import UNREACHABLE, SignInRefused, vouched_address
 from mr.auth.external.providers import ProvidersInvalid, read_providers
 from mr.auth.passwords import Passwords, WeakPassword
 from mr.settings import MrSettings
@@ -172,6 +172,13 @@ async def test_what_is_remembered_serves_on_while_a_new_one_cannot_be_had():
     assert await remembered.get() == [3]
     assert await remembered.get() == [3]
     assert fetched == 4
+
+
+def test_addresses_that_only_look_like_ours_are_none():
+    assert vouched_address(" Ada@Burgee.Example ") == "ada@burgee.example"
+    assert vouched_address("józef@burgee.example") == "józef@burgee.example"
+    for odd in ("\u212aim@burgee.example", "ada", "a@b@c.example", "a b@c.example", "", None, 7, ["a@b.c"]):
+        assert vouched_address(odd) is None
 
 
 def test_a_new_password_is_no_easy_guess():
