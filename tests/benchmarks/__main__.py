@@ -1,4 +1,4 @@
-"""Measure a party server from outside: polls, the way of a change to many streams, memory per stream.
+"""Measure a party server from outside: polls, a change to many streams, memory, a large application.
 
 Server and clients share this machine, so compare runs on one machine and trust ratios, not numbers.
 """
@@ -8,17 +8,17 @@ import asyncio
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
+from tests.benchmarks.management import large_application
+from tests.benchmarks.numbers import milliseconds
 from tests.support.admin import ALL_ROLES, open_admin
 from tests.support.party import PartyProcess, running_party
 from tests.support.postgres import running_postgres
@@ -146,14 +146,6 @@ async def fan_out(ground: Ground, *, streams: int, changes: int) -> dict[str, ob
     }
 
 
-def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        "p50_ms": round(statistics.median(ordered) * 1000, 2),
-        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] * 1000, 2),
-    }
-
-
 def resident_bytes(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
@@ -174,6 +166,9 @@ async def measure(party: PartyProcess, options: argparse.Namespace) -> dict[str,
         "polls_200": await polls(ground, connections=connections, seconds=seconds, unchanged=False),
         "polls_304": await polls(ground, connections=connections, seconds=seconds, unchanged=True),
         "fan_out": await fan_out(ground, streams=options.streams, changes=options.changes),
+        "large_application": await large_application(
+            party, features=options.features, environments=options.environments
+        ),
     }
 
 
@@ -183,6 +178,8 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--streams", type=int, default=300)
     parser.add_argument("--changes", type=int, default=20)
+    parser.add_argument("--features", type=int, default=1000, help="of the large application")
+    parser.add_argument("--environments", type=int, default=20, help="of the large application")
     parser.add_argument("--output", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     results: dict[str, object] = {"machine": machine()}
