@@ -206,6 +206,19 @@ def double_forgeries(response: str, email: str) -> Iterator[tuple[str, str]]:
         yield name, posted(document)
 
 
+def mutilated(response: str) -> Iterator[str]:
+    """Yield the response with each of its elements in turn gone, or emptied."""
+    count = len(list(parsed(response).iter("*")))
+    for number in range(1, count):
+        document = parsed(response)
+        element = list(document.iter("*"))[number]
+        if number % 2:
+            _remove(element)
+        else:
+            element.clear()
+        yield posted(document)
+
+
 def signed_again(response: str, pair: KeyPair, change: Callable[[Element], object]) -> str:
     """Change the assertion of a response and sign it with this key: what only a provider could do."""
     document = parsed(response)

@@ -13,6 +13,10 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -140,6 +144,18 @@ class GithubProvider(Provider):
         return True
 
 
+def _require_pair(key_file: Path, certificate_file: Path) -> None:
+    try:
+        key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
+        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError(
+            "private_key_file and certificate_file should be PEM, the key without a password"
+        ) from None
+    if not isinstance(key, rsa.RSAPrivateKey) or certificate.public_key() != key.public_key():
+        raise ValueError("private_key_file should be the RSA key of certificate_file")
+
+
 class SamlProvider(Provider):
     """A SAML 2.0 identity provider and what we are to it."""
 
@@ -170,6 +186,8 @@ class SamlProvider(Provider):
         for path in (self.metadata_file, self.certificate_file, self.private_key_file):
             if path is not None and not path.is_file():
                 raise ValueError(f"names a file that is not there: {path}")
+        if self.private_key_file is not None and self.certificate_file is not None:
+            _require_pair(self.private_key_file, self.certificate_file)
         return self
 
 

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import xmlsec
+from lxml import etree  # type: ignore[import-untyped]
 from onelogin.saml2.auth import OneLogin_Saml2_Auth  # type: ignore[import-untyped]
 from onelogin.saml2.authn_request import OneLogin_Saml2_Authn_Request  # type: ignore[import-untyped]
 from onelogin.saml2.constants import OneLogin_Saml2_Constants as Names  # type: ignore[import-untyped]
@@ -137,13 +139,13 @@ class Saml:
         return str(auth.redirect_to(auth.get_sso_url(), parameters)), state
 
     def _identify(self, provider: dict[str, Any], text: str, relay_state: str) -> Asserted:
+        response = _opened(OneLogin_Saml2_Settings(self._made(provider)), text)
+        if not response.is_valid(self._request({"SAMLResponse": text})):
+            # The library's words may quote the message; the beginning is enough.
+            raise SignInRefused(UNTRUSTED, _cut(response.get_error()))
         try:
-            response = OneLogin_Saml2_Response(OneLogin_Saml2_Settings(self._made(provider)), text)
-            valid = response.is_valid(self._request({"SAMLResponse": text}))
-            return self._asserted(provider, _believed(response, valid=valid), relay_state)
-        except SignInRefused:
-            raise
-        except (OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError, ValueError, SyntaxError) as error:
+            return self._asserted(provider, response, relay_state)
+        except (OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError, ValueError) as error:
             raise SignInRefused(UNTRUSTED, f"the response: {type(error).__name__}") from None
 
     def _asserted(
@@ -239,6 +241,9 @@ class Saml:
                 "rejectDeprecatedAlgorithm": True,
                 "allowRepeatAttributeName": True,
                 "requestedAuthnContext": False,
+                # Providers keep a copy of our metadata for as long as we exist.
+                "metadataValidUntil": "",
+                "metadataCacheDuration": "",
                 "signatureAlgorithm": Names.RSA_SHA256,
                 "digestAlgorithm": Names.SHA256,
             },
@@ -270,10 +275,26 @@ def _provider_of(metadata: str) -> dict[str, Any]:
     return provider
 
 
-def _believed(response: OneLogin_Saml2_Response, *, valid: bool) -> OneLogin_Saml2_Response:
-    if not valid:
-        raise SignInRefused(UNTRUSTED, _cut(response.get_error()))
-    return response
+# What the library raises while it decodes, parses and decrypts what a stranger sent: its own errors, those
+# of the two libraries below it, and Python's where it stumbles over something that is missing.
+_MALFORMED: Final = (
+    OneLogin_Saml2_Error,
+    OneLogin_Saml2_ValidationError,
+    xmlsec.Error,
+    etree.LxmlError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+)
+
+
+def _opened(settings: OneLogin_Saml2_Settings, text: str) -> OneLogin_Saml2_Response:
+    """Return the response, decoded and decrypted, not believed yet."""
+    try:
+        return OneLogin_Saml2_Response(settings, text)
+    except _MALFORMED as error:
+        raise SignInRefused(UNTRUSTED, f"the response: {type(error).__name__}") from None
 
 
 def _statement(name: str, issued: str, request: str) -> str:

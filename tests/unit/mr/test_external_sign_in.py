@@ -137,6 +137,15 @@ def test_every_fault_of_the_file_is_told_at_once_and_no_secret(tmp_path):
     assert {"BURGEE_PORT", "BURGEE_PUBLIC_URL"} <= set(names)
 
 
+def test_the_key_of_a_saml_registration_must_fit_its_certificate(tmp_path):
+    for name in ("key", "crt"):
+        (tmp_path / name).write_text("nonsense")
+    table = '[a]\nkind = "saml"\nmetadata = "x"\ncertificate_file = "crt"\n'
+    for key, fault in (("key", "should be PEM"), ("absent", "not there")):
+        with pytest.raises(ProvidersInvalid, match=fault):
+            read_providers(file_with(tmp_path, f'{table}private_key_file = "{key}"\n'))
+
+
 def test_a_server_without_any_way_in_is_a_fault(tmp_path):
     with pytest.raises(SettingsInvalid, match="BURGEE_SIGN_IN_FILE"):
         load(MrSettings, {"BURGEE_LOCAL_SIGN_IN": "false"})
