@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from sqlalchemy import Table, event, inspect, select, tuple_
 from sqlalchemy.orm import InstanceState, ORMExecuteState, Session, UOWTransaction
@@ -137,6 +137,9 @@ def _executing(state: ORMExecuteState) -> Any:
     if not (state.is_update or state.is_delete or state.is_insert) or state.bind_mapper is None:
         return None
     assert isinstance(session, RecordingSession)  # noqa: S101 - registered for this type
+    if type(cast("Any", state.statement).table) is Table:
+        # A statement on a plain table that mentions a model, in a subquery perhaps.
+        return None
     table = state.bind_mapper.local_table
     if not isinstance(table, Table) or table.name not in session.recorder.tables:
         return None
