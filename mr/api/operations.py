@@ -17,8 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from common.errors import BadRequest, NotFound, Unauthenticated
+from common.web import request_id_of
 from mr.api.json_body import WireRequest, encode
 from mr.api.models import DASHED_UUID, WireModel
+from mr.db.audit import Act, acting
 from mr.db.session import run_with_retries
 
 CALLER: Final = "burgee.caller"
@@ -89,9 +91,17 @@ class Operation(APIRoute):
                 raise BadRequest("The query holds the character NUL.")
             # One request object for all attempts: its body can be received only once.
             wire = WireRequest(request.scope, request.receive)
-            return await run_with_retries(lambda: handler(wire), attempts=ATTEMPTS, on_retry=self.on_retry)
+            with acting(self._act(request)):
+                return await run_with_retries(
+                    lambda: handler(wire), attempts=ATTEMPTS, on_retry=self.on_retry
+                )
 
         return handle
+
+    def _act(self, request: Request) -> Act:
+        caller = request.scope.get(CALLER)
+        person_id = caller.person_id if isinstance(caller, Caller) else None
+        return Act(self.name, person_id, request_id_of(request.scope))
 
 
 def _documented(

@@ -26,6 +26,9 @@ NEVER_SENT = {
     ("registerPerson", 401),
     ("personByToken", 401),
     ("getFeatureFilter", 409),
+    ("getSystemConfig", 500),
+    ("createOrUpdateSystemConfigs", 500),
+    ("decryptSystemConfig", 500),
 }
 
 
