@@ -111,6 +111,7 @@ class StateFile:
         self._mark = mark
         self._clock = clock
         self._wall = wall
+        self._writing = asyncio.Lock()
 
     async def read(self) -> Saved | None:
         """What was kept; None = nothing, or nothing that can be used, which is logged."""
@@ -127,16 +128,18 @@ class StateFile:
 
     async def write(self, replica: Replica) -> bool:
         """Keep what the replica holds; False = nothing is known yet, or it was not possible (logged)."""
-        saved = await self._collect(replica)
-        if saved is None:
-            return False
-        ahead = self._wall() - self._clock()
-        try:
-            await asyncio.to_thread(self._write, saved, ahead)
-        except OSError as error:
-            _log.warning("cache.state_not_kept", file=self.path.name, detail=str(error))
-            return False
-        return True
+        # One at a time: the last words of a process may come while it writes anyway.
+        async with self._writing:
+            saved = await self._collect(replica)
+            if saved is None:
+                return False
+            ahead = self._wall() - self._clock()
+            try:
+                await asyncio.to_thread(self._write, saved, ahead)
+            except OSError as error:
+                _log.warning("cache.state_not_kept", file=self.path.name, detail=str(error))
+                return False
+            return True
 
     async def _collect(self, replica: Replica) -> Saved | None:
         """Copy what is known, a slice at a time; None when there is no history to go on from.
