@@ -70,15 +70,16 @@ class World:
         body: Json = {"personType": kind, "groupIds": [self.ids["group"]], "name": f"Somebody {number}"}
         if kind == "person":
             body["email"] = f"somebody-{number}@x.example"
-        return await self.root.call("POST", "/person", body) | {"email": body.get("email", "")}
+        invited: Json = await self.root.call("POST", "/person", body)
+        return invited | {"email": body.get("email", "")}
 
     async def feature(self, kind: str = "BOOLEAN") -> str:
         key = f"MADE_{next(_numbers)}"
         await self.root.create_feature(self.application.id, key, kind)
         return key
 
-    async def current(self, path: str, **query: str) -> Json:
-        found: Json = await self.root.call("GET", path, **query)
+    async def current(self, path: str) -> Json:
+        found: Json = await self.root.call("GET", path, includePermissions="true")
         return found
 
     async def toggled(self) -> Json:
@@ -467,7 +468,7 @@ async def _create_value(world: World) -> Call:
 
 @_call("validate")
 async def _validate(world: World) -> Call:
-    body = {"customStrategies": [], "sharedStrategies": []}
+    body: Json = {"customStrategies": [], "sharedStrategies": []}
     return Call(f"/application/{world.ids['application']}/rollout-strategy-validation", body)
 
 
@@ -496,7 +497,7 @@ async def _create_account(world: World) -> Call:
 
 
 async def _described_account(world: World) -> Json:
-    found = await world.current(f"/service-account/{world.ids['account']}", includePermissions="true")
+    found = await world.current(f"/service-account/{world.ids['account']}")
     return found | {"description": world.name()}
 
 
