@@ -161,7 +161,7 @@ async def open_mr(
             DeliveryEndpoints(database),
             CacheEndpoints(database),
             PropagationEndpoints(database, propagation or Propagation()),
-        AuditEndpoints(database),
+            AuditEndpoints(database),
         )
         operations = tuple(operation for subject in subjects for operation in subject.operations())
         retries = Counter(

@@ -127,6 +127,9 @@ _MEANING: Final = {
     404: "There is no such thing, or not for this caller.",
     409: "The change collides with what is there.",
     412: "A precondition does not hold.",
+    413: "The place in the order is taken.",
+    414: "The environment was put away.",
+    415: "It was put away.",
     422: "The version is stale, or strategies are invalid.",
     503: "This cannot be known or done right now.",
 }

@@ -121,9 +121,10 @@ def _changed(state: InstanceState[Any]) -> tuple[dict[str, Any], dict[str, Any]]
         history = state.attrs[each.key].history
         if not history.has_changes():
             continue
-        (after[each.key],) = history.added
-        if history.deleted:
-            (before[each.key],) = history.deleted
+        new, old = tuple[Any, ...](history.added), tuple[Any, ...](history.deleted or ())
+        after[each.key] = new[0]
+        if old:
+            before[each.key] = old[0]
     if after:
         names = [str(each.key) for each in state.mapper.primary_key]
         key = dict(zip(names, _key(state), strict=True))

@@ -25,6 +25,7 @@ NEVER_SENT = {
     ("login", 401),
     ("registerPerson", 401),
     ("personByToken", 401),
+    ("getLoginUrlForProvider", 401),
     ("getFeatureFilter", 409),
     ("getSystemConfig", 500),
     ("createOrUpdateSystemConfigs", 500),

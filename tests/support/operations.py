@@ -217,4 +217,5 @@ OPERATIONS = (
     _row("getSystemConfig", "GET", "/mr-api/system-api", "200 400 401 403 503"),
     _row("createOrUpdateSystemConfigs", "POST", "/mr-api/system-api", "200 400 401 403 503"),
     _row("decryptSystemConfig", "GET", "/mr-api/system-api/{key}/decrypt", "200 400 401 403 404 503"),
+    _row("getLoginUrlForProvider", "GET", "/mr-api/external-provider/{provider}", "200 400 404 503"),
 )

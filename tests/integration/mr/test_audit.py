@@ -1,19 +1,26 @@
 """The audit: what is written for what, who may read it, and the chain that nobody changes unnoticed."""
 
+from uuid import UUID
+
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from common.contracts.environments import hash_key
 from common.contracts.lookups import SdkUpdate
+from mr.app import open_mr
 from mr.audit.proof import NoSuchHead, prove
+from mr.auth.sessions import Sessions
 from mr.db.audited import AUDITED, DERIVED
 from mr.db.delivered import table_of
 from mr.db.models.audit import AuditRow
 from mr.db.models.base import Base
+from mr.db.models.people import Person
 from mr.db.sealing import verify
 from mr.features.sdk_updates import apply_update
 from mr.relay import open_relay
-from tests.support.admin import ALL_ROLES, EMAIL, PASSWORD
+from mr.settings import MrSettings
+from tests.support.admin import ALL_ROLES, EMAIL, PASSWORD, Admin
+from tests.support.calls import CALLS, World
 from tests.support.waiting import eventually
 
 AUDIT = "/burgee/audit"
@@ -230,3 +237,60 @@ async def _all_sealed(database):
     async with database.read() as session:
         waiting = select(func.count()).select_from(TABLE).where(TABLE.c.position.is_(None))
         return await session.scalar(waiting) == 0
+
+
+# Whose calls change no object, and why.
+CHANGES_NOTHING = {
+    "validate": "only looks at what it is sent",
+    "deleteFeatureForEnvironment": "has never done anything, and says so",
+    "cacheRefresh": "compares and repairs what SDKs get, which follows from the audited",
+    "testWebhook": "the message that it sends is the record",
+    "replayDeliveries": "the messages that it sends again are the record",
+}
+# They need another beginning than the rest.
+ELSEWHERE = {"setupSiteAdmin", "login", "exchangeSignInCode"}
+ALSO_CHANGING = {"logout"}
+
+
+async def test_every_operation_that_changes_something_is_audited(api):
+    async with open_mr(MrSettings(), api.database) as mr:
+        methods = {each.name: next(iter(each.methods)) for each in mr.operations}
+    changing = {name for name, method in methods.items() if method != "GET"} | ALSO_CHANGING
+    world = await World.make(api.admin)
+    silent = []
+    # Passwords in the order in which one makes the next possible; what ends the session is last.
+    first, final = ("registerPerson", "resetPassword", "changePassword", "replaceTempPassword"), ("logout",)
+    for name in (*first, *sorted(changing - ELSEWHERE - {*first, *final} - set(CHANGES_NOTHING)), *final):
+        call = await CALLS[name](world)
+        caller = api.admin
+        if name == "replaceTempPassword":
+            caller = await _signed_in(api, world.ids["person"])
+        before = await _highest(api.database)
+        status, text = await caller.try_call(methods[name], call.path, call.body, **call.query)
+        assert status < 300, (name, status, text)
+        async with api.database.read() as session:
+            told = (await session.scalars(select(AuditRow.operation).where(AuditRow.seq > before))).all()
+        if set(told) != {name}:
+            silent.append((name, told))
+    assert silent == []
+
+
+async def _highest(database):
+    async with database.read() as session:
+        return await session.scalar(select(func.max(AuditRow.seq))) or 0
+
+
+async def _signed_in(api, person_id):
+    async with api.database.write() as session:
+        person = await session.get(Person, UUID(person_id))
+        token = await Sessions(api.database, idle_hours=1, max_hours=2).begin(session, person)
+    return Admin(api.http, api.url, token)
+
+
+async def test_the_set_up_is_audited(fresh):
+    async with fresh.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(AuditRow)) == 0
+    await fresh.admin.initialize()
+    found = await entries(fresh, operation="setupSiteAdmin", max=100)
+    assert {each["object"]["kind"] for each in found} >= {"organization", "portfolio", "group", "person"}
+    assert {each["actor"].get("name") for each in found} == {EMAIL}

@@ -39,6 +39,8 @@ async def change(api, application, made, *, expect=200, **members) -> dict:
 
 
 async def test_a_group_is_made_and_shows_in_values_of_its_features(api, application):
+    told = await api.admin.call("GET", "/initialize")
+    assert told["capabilityInfo"]["featureGroupsEnabled"] == "true"
     ids = await features(api, application)
     where = application.environment_id
     before = await api.admin.value(where, "FLAG")
