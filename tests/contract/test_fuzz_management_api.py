@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from tests.support.operations import OPERATIONS
+from tests.support.operations import OPERATIONS, OWN
 from tests.support.party import PartyProcess, running_party
 from tests.support.personas import RULE_OF
 
@@ -206,7 +206,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
 
 
 @pytest.mark.parametrize("mode", list(EXAMPLES), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [*OPERATIONS, *OWN], ids=lambda row: row.id)
 def test_no_request_is_too_much(fuzzed: Fuzzed, row, mode):
     operation = fuzzed.schema[row.path][row.method]
     if row.id == "logout":

@@ -133,9 +133,10 @@ class Victim:
             "members": [{"id": {"id": ids["person"]}}],
             "permissions": [{"environmentId": ids["environment"], "permissions": ["READ"]}],
         }
-        lists = {
+        others: dict[str, Any] = {
             "updateAllFeatureValuesByApplicationForKey": [value | {"environmentId": ids["environment"]}],
             "updateAllFeaturesForEnvironment": [value],
+            "cacheRefresh": {"portfolioId": [ids["portfolio"]]},
             "environmentOrdering": [{"id": ids["environment"], "name": "stolen", "version": 1}],
         }
         kinds = {
@@ -148,8 +149,8 @@ class Victim:
             "updateFeatureFilter": "filter",
             "updateFeatureGroup": "feature-group",
         }
-        if operation_id in lists:
-            return lists[operation_id]
+        if operation_id in others:
+            return others[operation_id]
         identity = ids[kinds[operation_id]] if operation_id in kinds else ids["portfolio"]
         return everything | {"id": {"id": ids["person"]} if operation_id == "updatePerson" else identity}
 
