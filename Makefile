@@ -15,6 +15,8 @@ DEV := $(VENV)/.dev-installed
 SDK_PYTHON := .venv-sdk/.installed
 SDK_NODE_DIR := tests/e2e/sdk/node
 SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
+IDENTITY_DIR := tests/e2e/identity
+IDENTITY := $(IDENTITY_DIR)/node_modules/.installed
 PACKAGES := burgee common dacha edge edge_rest mr
 # What waits for nothing but the processor runs on all cores; what holds deadlines runs alone.
 QUICK := tests/unit tests/contract tests/integration
@@ -28,7 +30,7 @@ help: ## Print the verbs.
 # ------------------------------------------------------------------------------------------- setup
 
 .PHONY: setup
-setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) ## Install everything, start nothing.
+setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) ## Install everything, start nothing.
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "python3 is missing; on Debian or Ubuntu: apt-get install -y python3 python3-venv" >&2; exit 1; }
@@ -62,6 +64,11 @@ $(SDK_PYTHON): tests/e2e/sdk/python/requirements.lock | $(BIN)/python
 $(SDK_NODE): $(SDK_NODE_DIR)/package.json $(SDK_NODE_DIR)/package-lock.json $(SDK_NODE_DIR)/.npmrc $(DEV)
 	@echo "Installing the published JavaScript SDK …"
 	@$(BIN)/python -m tests.support.node npm ci --prefix $(SDK_NODE_DIR)
+	@touch $@
+
+$(IDENTITY): $(IDENTITY_DIR)/package.json $(IDENTITY_DIR)/package-lock.json $(IDENTITY_DIR)/.npmrc $(DEV)
+	@echo "Installing real identity providers …"
+	@$(BIN)/python -m tests.support.node npm ci --prefix $(IDENTITY_DIR)
 	@touch $@
 
 # --------------------------------------------------------------------------------------------- run
@@ -165,6 +172,6 @@ docs: $(SELF) ## Write the generated parts of docs/ again.
 
 .PHONY: clean
 clean: ## Remove what was installed and built; data stays.
-	rm -rf $(VENV) .venv-sdk $(SDK_NODE_DIR)/node_modules build dist *.egg-info \
+	rm -rf $(VENV) .venv-sdk $(SDK_NODE_DIR)/node_modules $(IDENTITY_DIR)/node_modules build dist *.egg-info \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

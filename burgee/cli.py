@@ -42,6 +42,12 @@ app = typer.Typer(
 )
 
 
+audit = typer.Typer(help="Look after the audit.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+admin = typer.Typer(help="Look after who may sign in.", no_args_is_help=True)
+app.add_typer(admin, name="admin")
+
+
 class Process(StrEnum):
     """The processes that have settings."""
 
@@ -170,6 +176,50 @@ def restore(
     with _telling():
         done = put_back(settings.database_address(), file, force=force)
     typer.echo(f"Restored {done.rows} rows, as they were at {done.header.made:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+@audit.command("verify")
+def verify_audit(
+    known: Annotated[
+        str | None,
+        typer.Option(help="An earlier answer, POSITION:HASH: the chain must still go through it."),
+    ] = None,
+) -> None:
+    """Prove that nobody changed or removed what the audit has sealed, while servers go on working."""
+    settings = _settings(MigrateSettings)
+    from mr.audit.proof import prove
+
+    _tell(*_run(prove(settings.database_address(), known=known)))
+
+
+@admin.command("recover")
+def recover_admin(
+    email: Annotated[
+        str | None, typer.Argument(help="Whom to let in; not needed when there is one superuser.")
+    ] = None,
+    password: Annotated[bool, typer.Option("--password", help="Ask for a new password as well.")] = False,
+) -> None:
+    """Let a superuser in again: prints a link that works once, for a quarter of an hour.
+
+    Makes the person a superuser and active if they are not, and ends all their sessions. For whoever has
+    the database; on SQLite the server must be stopped meanwhile.
+    """
+    settings = _settings(PartySettings)
+    from mr.signin.recovery import recover
+
+    new = typer.prompt("New password", hide_input=True, confirmation_prompt=True) if password else None
+    done = _run(recover(settings, email, new))
+    base = settings.public_address()
+    if done.promoted:
+        typer.echo(f"{done.email} is a superuser now.", err=True)
+    if done.password_set and not settings.local_sign_in:
+        typer.echo("The password counts only with BURGEE_LOCAL_SIGN_IN=true.", err=True)
+    typer.echo(f"{base}/login#code={done.code}")
+    typer.echo(
+        "Or without a browser, for a token: curl -H 'content-type: application/json' "
+        f'-d \'{{"code":"{done.code}"}}\' {base}/mr-api/burgee/sign-in-code',
+        err=True,
+    )
 
 
 @app.command()

@@ -26,16 +26,22 @@ from common.web import BodyGuard, field_faults, problem_handlers, problem_of
 from mr.api.json_body import encode
 from mr.api.openapi import Documents
 from mr.api.operations import Operation
+from mr.application_strategies.endpoints import ApplicationStrategyEndpoints
 from mr.applications.endpoints import ApplicationEndpoints
+from mr.audit.endpoints import AuditEndpoints
 from mr.auth.middleware import Authentication
 from mr.auth.passwords import Passwords
 from mr.auth.sessions import Sessions
+from mr.auth.vault import Vault
+from mr.cache_refresh.endpoints import CacheEndpoints
 from mr.credentials.endpoints import CredentialEndpoints
 from mr.credentials.service import Credentials
 from mr.dashboard.endpoints import DashboardEndpoints
 from mr.db.session import Database
+from mr.deliveries.endpoints import DeliveryEndpoints
 from mr.environment_features.endpoints import EnvironmentFeatureEndpoints
 from mr.environments.endpoints import EnvironmentEndpoints
+from mr.feature_groups.endpoints import FeatureGroupEndpoints
 from mr.features.endpoints import FeatureEndpoints
 from mr.filters.endpoints import FilterEndpoints
 from mr.groups.endpoints import GroupEndpoints
@@ -47,10 +53,15 @@ from mr.propagation.endpoints import PropagationEndpoints
 from mr.propagation.record import Propagation
 from mr.service_accounts.endpoints import ServiceAccountEndpoints
 from mr.settings import MrSettings
+from mr.signin.opening import open_sign_in
 from mr.strategies.endpoints import StrategyEndpoints
 from mr.strategies.validation import InvalidStrategies
 from mr.system.endpoints import SystemEndpoints
+from mr.system.service import capabilities
+from mr.system_config.endpoints import SystemConfigEndpoints
+from mr.tracked_events.endpoints import TrackedEventEndpoints
 from mr.user_state.endpoints import UserStateEndpoints
+from mr.webhooks.endpoints import WebhookEndpoints
 
 SERVER_NAME = "management-repository"
 
@@ -62,6 +73,8 @@ class Mr:
     database: Database
     sessions: Sessions
     operations: tuple[Operation, ...]
+    pages: tuple[BaseRoute, ...]
+    """What browsers meet beside the operations."""
     max_body_bytes: int
     version: str
 
@@ -69,9 +82,16 @@ class Mr:
         """Every route: the operations, their documents, and the page at `/`."""
         return [
             *self.operations,
+            *self.pages,
             *Documents(self.operations, version=self.version).routes(),
             landing_route(self.version),
         ]
+
+
+def open_vault(settings: MrSettings) -> Vault:
+    """Return what seals and opens the secrets of this installation."""
+    password = settings.encryption_password
+    return Vault(password.get_secret_value() if password else None, reveals=settings.secrets_shown)
 
 
 @asynccontextmanager
@@ -92,44 +112,67 @@ async def open_mr(
     sessions = Sessions(
         database, idle_hours=settings.session_idle_hours, max_hours=settings.session_max_hours
     )
-    passwords = Passwords()
-    public_url = settings.public_url or f"http://localhost:{settings.port}"
-    credentials = Credentials(database, sessions=sessions, passwords=passwords)
-    subjects = (
-        SystemEndpoints(
-            database,
-            sessions=sessions,
-            passwords=passwords,
-            admin_group_suffix=settings.admin_group_suffix,
-            server_name=server_name,
-            version=version,
-        ),
-        CredentialEndpoints(credentials, public_url=public_url),
-        PersonEndpoints(database, sessions=sessions, public_url=public_url),
-        PortfolioEndpoints(database, admin_group_suffix=settings.admin_group_suffix),
-        GroupEndpoints(database),
-        ApplicationEndpoints(database, first_environment=settings.production_environment_name),
-        EnvironmentEndpoints(database),
-        FeatureEndpoints(database),
-        EnvironmentFeatureEndpoints(database),
-        DashboardEndpoints(database),
-        HistoryEndpoints(database),
-        StrategyEndpoints(database),
-        FilterEndpoints(database),
-        ServiceAccountEndpoints(database),
-        UserStateEndpoints(database),
-        PropagationEndpoints(database, propagation or Propagation()),
+    registry = registry or CollectorRegistry()
+    passwords = Passwords(min_length=settings.password_min_length)
+    public_url = settings.public_address()
+    vault = open_vault(settings)
+    able = capabilities(vault)
+    credentials = Credentials(
+        database,
+        sessions=sessions,
+        passwords=passwords,
+        capabilities=able,
+        local=settings.local_sign_in,
     )
-    operations = tuple(operation for subject in subjects for operation in subject.operations())
-    retries = Counter(
-        "burgee_mr_transaction_retries_total",
-        "Transactions that lost a race and were repeated, by SQLSTATE.",
-        ("sqlstate",),
-        registry=registry or CollectorRegistry(),
-    )
-    for operation in operations:
-        operation.on_retry = lambda sqlstate: retries.labels(sqlstate).inc()
-    yield Mr(database, sessions, operations, settings.max_body_bytes, version)
+    async with open_sign_in(
+        settings, database, sessions=sessions, capabilities=able, registry=registry
+    ) as sign_in:
+        subjects = (
+            SystemEndpoints(
+                database,
+                sessions=sessions,
+                passwords=passwords,
+                admin_group_suffix=settings.admin_group_suffix,
+                server_name=server_name,
+                version=version,
+                capabilities=able,
+                choices=sign_in.choices(),
+            ),
+            sign_in,
+            CredentialEndpoints(credentials, public_url=public_url),
+            PersonEndpoints(database, sessions=sessions, public_url=public_url),
+            PortfolioEndpoints(database, admin_group_suffix=settings.admin_group_suffix),
+            GroupEndpoints(database),
+            ApplicationEndpoints(database, first_environment=settings.production_environment_name),
+            EnvironmentEndpoints(database, vault=vault),
+            FeatureEndpoints(database),
+            EnvironmentFeatureEndpoints(database),
+            DashboardEndpoints(database),
+            HistoryEndpoints(database),
+            StrategyEndpoints(database),
+            ApplicationStrategyEndpoints(database),
+            FeatureGroupEndpoints(database),
+            FilterEndpoints(database),
+            ServiceAccountEndpoints(database),
+            UserStateEndpoints(database),
+            WebhookEndpoints(database, vault=vault),
+            TrackedEventEndpoints(database),
+            SystemConfigEndpoints(database, vault=vault, site_url=public_url),
+            DeliveryEndpoints(database),
+            CacheEndpoints(database),
+            PropagationEndpoints(database, propagation or Propagation()),
+            AuditEndpoints(database),
+        )
+        operations = tuple(operation for subject in subjects for operation in subject.operations())
+        retries = Counter(
+            "burgee_mr_transaction_retries_total",
+            "Transactions that lost a race and were repeated, by SQLSTATE.",
+            ("sqlstate",),
+            registry=registry,
+        )
+        for operation in operations:
+            operation.on_retry = lambda sqlstate: retries.labels(sqlstate).inc()
+        yield Mr(database, sessions, operations, tuple(sign_in.routes()), settings.max_body_bytes, version)
 
 
 def mr_app(mr: Mr) -> ASGIApp:

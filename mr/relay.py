@@ -38,6 +38,7 @@ from mr.db.lease import (
 from mr.db.notify import hear_commits
 from mr.db.reprojection import reproject
 from mr.db.snapshots import load_backlog, load_place
+from mr.sealing import Sealer
 from mr.sending import HEARTBEAT_SECONDS, RelayMetrics, Sender
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Relay:
         self._metrics = RelayMetrics(registry)
         self._without_bus_since: float | None = None
         self._without_bus_seconds = WITHOUT_BUS_SECONDS
+        self._sealer = Sealer(database, lambda: self._term)
         self._sender: Sender | None = None
         if publisher is not None:
             self._sender = Sender(
@@ -149,6 +151,7 @@ class Relay:
         """Finish what is being done, and nothing more: cancelling would cut a transaction in half."""
         self._stopping.set()
         self._woken.set()
+        self._sealer.stop()
         if self._sender is not None:
             self._sender.stop()
 
@@ -220,6 +223,10 @@ class Relay:
         """Send to the bus whatever has a position, until stopped; nothing where there is no bus."""
         if self._sender is not None:
             await self._sender.run()
+
+    async def seal(self) -> None:
+        """Seal the audit while leading, until stopped."""
+        await self._sealer.run()
 
     async def _step(self) -> bool:
         """Do what there is to do; True when there is more at once."""
@@ -438,6 +445,7 @@ async def open_relay(
                 tasks.create_task(relay.lead(), name="relay"),
                 tasks.create_task(relay.send(), name="relay-sender"),
                 tasks.create_task(relay.keep_up(), name="relay-upkeep"),
+                tasks.create_task(relay.seal(), name="audit-sealer"),
             ]
             listening = _listen(tasks, database, relay)
             try:

@@ -13,8 +13,9 @@ from burgee.processes import Internal
 from burgee.topologies.between import revealed
 from common.contracts.reports import Report
 from common.messaging.nats import NatsBus
-from mr.app import mr_app, open_mr
+from mr.app import mr_app, open_mr, open_vault
 from mr.db.session import Database
+from mr.deliveries.worker import open_deliveries
 from mr.internal import internal_app, update_handler
 from mr.propagation.record import Propagation
 from mr.relay import Relay, open_relay
@@ -44,6 +45,15 @@ async def management(
     propagation = Propagation()
     async with AsyncExitStack() as parts:
         await parts.enter_async_context(_relay(settings, database, bus, registry, on_positions))
+        await parts.enter_async_context(
+            open_deliveries(
+                settings,
+                database,
+                vault=open_vault(settings),
+                source=settings.public_address(),
+                registry=registry,
+            )
+        )
         if bus is not None:
             await parts.enter_async_context(bus.on_report(propagation.told))
             await parts.enter_async_context(bus.serve("update", update_handler(database)))

@@ -17,8 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from common.errors import BadRequest, NotFound, Unauthenticated
+from common.web import request_id_of
 from mr.api.json_body import WireRequest, encode
 from mr.api.models import DASHED_UUID, WireModel
+from mr.db.audit import Act, acting
 from mr.db.session import run_with_retries
 
 CALLER: Final = "burgee.caller"
@@ -89,9 +91,17 @@ class Operation(APIRoute):
                 raise BadRequest("The query holds the character NUL.")
             # One request object for all attempts: its body can be received only once.
             wire = WireRequest(request.scope, request.receive)
-            return await run_with_retries(lambda: handler(wire), attempts=ATTEMPTS, on_retry=self.on_retry)
+            with acting(self._act(request)):
+                return await run_with_retries(
+                    lambda: handler(wire), attempts=ATTEMPTS, on_retry=self.on_retry
+                )
 
         return handle
+
+    def _act(self, request: Request) -> Act:
+        caller = request.scope.get(CALLER)
+        person_id = caller.person_id if isinstance(caller, Caller) else None
+        return Act(self.name, person_id, request_id_of(request.scope))
 
 
 def _documented(
@@ -117,6 +127,9 @@ _MEANING: Final = {
     404: "There is no such thing, or not for this caller.",
     409: "The change collides with what is there.",
     412: "A precondition does not hold.",
+    413: "The place in the order is taken.",
+    414: "The environment was put away.",
+    415: "It was put away.",
     422: "The version is stale, or strategies are invalid.",
     503: "This cannot be known or done right now.",
 }

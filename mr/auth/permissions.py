@@ -79,6 +79,11 @@ class Grants:
         """A superuser, or an administrator of some portfolio: whoever may see and invite people."""
         return self.superuser or bool(self.administers)
 
+    @property
+    def may_see_audit(self) -> bool:
+        """A superuser all of it, an administrator what happened in the portfolios that are theirs."""
+        return self.administers_any
+
     def may_manage_person(self, person: Standing) -> bool:
         """Change who somebody is and how they sign in, which gives everything that they were given.
 
@@ -129,6 +134,24 @@ class Grants:
             {FEATURE_EDIT, FEATURE_EDIT_AND_DELETE}
             & self.application_roles.get(place.application_id, _NOTHING)
         )
+
+    def may_create_strategies(self, place: Place) -> bool:
+        """Add strategies of the application; whoever may delete them may also make them anew."""
+        return self._may(place, APP_STRATEGY_CREATE, APP_STRATEGY_EDIT_AND_DELETE)
+
+    def may_edit_strategies(self, place: Place) -> bool:
+        return self._may(place, APP_STRATEGY_EDIT, APP_STRATEGY_EDIT_AND_DELETE)
+
+    def may_delete_strategies(self, place: Place) -> bool:
+        return self._may(place, APP_STRATEGY_EDIT_AND_DELETE)
+
+    def _may(self, place: Place, *roles: str) -> bool:
+        held = self.application_roles.get(place.application_id, _NOTHING)
+        return self.is_admin(place.portfolio_id) or not held.isdisjoint(roles)
+
+    def may_change_values(self, place: Place, environment_id: UUID) -> bool:
+        """Set what is served in an environment, feature groups included."""
+        return CHANGE_VALUE in self.roles_in(place, environment_id)
 
     def roles_in(self, place: Place, environment_id: UUID) -> frozenset[str]:
         """Roles in an environment as they are shown: any of them implies READ; admins hold all."""

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mr.db.models.base import utc_now
 from mr.db.models.people import LoginSession, Person
+from mr.db.recording import UNRECORDED
 from mr.db.session import Database, WriteSession, run_with_retries
 
 TOKEN_LENGTH: Final = 36
@@ -56,7 +57,7 @@ class Sessions:
         """Record a new session inside the caller's transaction and return its token."""
         token = random_text(TOKEN_LENGTH)
         now = utc_now()
-        await session.execute(delete(LoginSession).where(self._ended(now)))
+        await session.execute(delete(LoginSession).where(self._ended(now)), execution_options=UNRECORDED)
         session.add(
             LoginSession(token_hash=hash_token(token), person_id=person.id, expires_at=now + self._max)
         )
@@ -112,8 +113,12 @@ class Sessions:
         async def refresh() -> None:
             async with self._database.write() as session:
                 await session.execute(
-                    update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now)
+                    update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now),
+                    execution_options=UNRECORDED,
                 )
-                await session.execute(update(Person).where(Person.id == person_id).values(last_seen_at=now))
+                await session.execute(
+                    update(Person).where(Person.id == person_id).values(last_seen_at=now),
+                    execution_options=UNRECORDED,
+                )
 
         await run_with_retries(refresh)

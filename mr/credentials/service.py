@@ -5,6 +5,7 @@ A changed password ends every other sign-in of its person. Passwords are hashed 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,6 +33,12 @@ class UnfitRegistration(BadRequest):
     code = "unfit-registration"
 
 
+class PasswordsDisabled(BadRequest):
+    """Whoever was invited signs in with an identity provider here."""
+
+    code = "local-sign-in-disabled"
+
+
 class BlankPassword(BadRequest):
     code = "blank-password"
 
@@ -45,11 +52,21 @@ class WrongPassword(BadRequest):
 class Credentials:
     """Registers people and changes their passwords."""
 
-    def __init__(self, database: Database, *, sessions: Sessions, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sessions: Sessions,
+        passwords: Passwords,
+        capabilities: Mapping[str, str],
+        local: bool = True,
+    ) -> None:
+        self._local = local
         self._database = database
         self._sessions = sessions
         self._passwords = passwords
         self._throttle = Throttle()
+        self._capabilities = capabilities
 
     async def invited(self, token: str) -> people.Person:
         """Return whom an invitation is for. Raises NotFound."""
@@ -58,10 +75,12 @@ class Credentials:
 
     async def register(self, wanted: schemas.PersonRegistrationDetails) -> TokenizedPerson:
         """Turn an invitation into somebody who is signed in. Raises NotFound, UnfitRegistration."""
+        if not self._local:
+            raise PasswordsDisabled
         async with self._database.read() as session:
             # Before the password is hashed: strangers must not make the server work.
             _require_fit(await get_invited(session, wanted.registrationToken), wanted)
-        hashed = await self._hashed(wanted.password)
+        hashed = await self._hashed(wanted.password, of=wanted.email)
         async with self._database.write() as session:
             person = await get_invited(session, wanted.registrationToken, lock=True)
             _require_fit(person, wanted)
@@ -70,7 +89,7 @@ class Credentials:
             person.registration_expires_at = None
             _set_password(person, hashed, temporary=False)
             token = await self._sessions.begin(session, person)
-            return await tokenized(session, person, token)
+            return await tokenized(session, person, token, self._capabilities)
 
     async def renew_invitation(self, caller: Caller, email: str) -> tuple[UUID, str]:
         """Return whose invitation was renewed, and its token. Raises AlreadyRegistered, OutOfReach."""
@@ -152,7 +171,7 @@ class Credentials:
                 raise Forbidden
             _set_password(person, hashed, temporary=False)
             token = await self._sessions.begin(session, person)
-            return await tokenized(session, person, token)
+            return await tokenized(session, person, token, self._capabilities)
 
     async def _signed_out(self, session: WriteSession, person_id: UUID, *, but: UUID | None = None) -> Person:
         """Lock somebody and end their sessions: before, in the order of locks, and what came until then."""
@@ -161,9 +180,10 @@ class Credentials:
         await self._sessions.end_all(session, person_id, but=but)
         return person
 
-    async def _hashed(self, password: str) -> str:
+    async def _hashed(self, password: str, *, of: str | None = None) -> str:
         if not password.strip():
             raise BlankPassword
+        self._passwords.require_fit(password, of=of)
         return await self._passwords.hash(password)
 
 

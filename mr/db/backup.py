@@ -48,7 +48,18 @@ from mr.db.archive import FORMAT, FORMAT_VERSION, Archive, ArchiveInvalid, Archi
 from mr.db.engines import BUSY_MILLISECONDS, CONNECT_SECONDS, database_url
 from mr.db.epoch import RAISED_BY
 from mr.db.migrate import BrokenReferences, is_known_revision, migrate, newest_revision, schema_connection
-from mr.db.models import delivery, features, people, portfolios, service_accounts, system, user_state
+from mr.db.models import (
+    audit,
+    deliveries,
+    delivery,
+    features,
+    people,
+    portfolios,
+    service_accounts,
+    sign_in,
+    system,
+    user_state,
+)
 from mr.db.models.base import Base, UtcDateTime
 
 if TYPE_CHECKING:
@@ -58,7 +69,18 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
     from sqlalchemy.types import TypeEngine
 
-REGISTERED: Final = (delivery, features, people, portfolios, service_accounts, system, user_state)
+REGISTERED: Final = (
+    audit,
+    deliveries,
+    delivery,
+    features,
+    people,
+    portfolios,
+    service_accounts,
+    sign_in,
+    system,
+    user_state,
+)
 """Importing them is what puts their tables into the metadata that is walked here."""
 
 STANDARD: Final = Path("-")

@@ -96,6 +96,10 @@ class HeldRow:
     def decoded(self) -> FeatureState:
         return decode_state(self.state, self.version)
 
+    def rehashed(self) -> HeldRow:
+        """The row with the hash that its state really has."""
+        return HeldRow(self.key, self.version, self.state, self.decoded().fingerprint.hex())
+
 
 @dataclass(slots=True)
 class Held:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import or_, select
 
-from common.contracts.environments import DIGEST_MODULUS, EnvironmentSnapshot, info_digest
+from common.contracts.environments import DIGEST_MODULUS, EnvironmentSnapshot, info_digest, states_digest
 from common.contracts.events import EnvironmentChanged, FeaturesChanged
 from common.contracts.features import FeatureState, Tombstone
 from mr.db.accounts import project_accounts
@@ -34,6 +34,7 @@ from mr.db.models.delivery import ACCOUNT, ENVIRONMENT, Counter
 from mr.db.models.portfolios import Environment
 from mr.db.models.service_accounts import ServiceAccount, ServiceAccountPermission
 from mr.db.outbox import Move
+from mr.db.owed import owe
 from mr.db.states import (
     ApplicationFacts,
     EnvironmentFacts,
@@ -64,13 +65,15 @@ class Touched:
     ``saved``: values (environment, feature) that were effectively saved; their version rises even if
     SDKs see no difference. ``features``: to be looked at in every environment. ``environments``: new,
     changed or archived ones, to be looked at with every feature. ``everything``: all of the application,
-    for what shows everywhere (names that feature properties use).
+    for what shows everywhere (names that feature properties use). ``verify``: believe neither the stored
+    hashes nor the counters, with ``everything``; what is found wrong is delivered as a whole.
     """
 
     saved: set[Pair] = field(default_factory=set)
     features: set[UUID] = field(default_factory=set)
     environments: set[UUID] = field(default_factory=set)
     everything: bool = False
+    verify: bool = False
 
 
 async def project(
@@ -102,6 +105,7 @@ async def project(
     await store_values(session, outcomes, wanted, author)
     ends = [Move(ENVIRONMENT, each, *held.counters[each], 0, _end(each)) for each in sorted(gone)]
     await store_environments(session, application, outcomes, ends)
+    await owe(session, outcomes)
 
 
 def _end(environment_id: UUID) -> EnvironmentChanged:
@@ -159,6 +163,8 @@ def _compare(
 ) -> Outcome:
     """Decide what one live environment needs. Touches no database."""
     rows = held.rows.get(environment.id, {})
+    if touched.verify:
+        rows = {feature_id: row.rehashed() for feature_id, row in rows.items()}
     states = wanted.states.get(environment.id, {})
     outcome = Outcome(environment, {})
     # Keys that leave come first: another feature may take one over in this very transaction.
@@ -181,7 +187,7 @@ def _compare(
             outcome.raised.append((value, version))
     delivered = {state.key for state in states.values()}
     outcome.ended = delivered & held.tombstones.get(environment.id, {}).keys()
-    outcome.move = _move(application, outcome, known, held, delta)
+    outcome.move = _move(application, outcome, known, held, delta, verify=touched.verify)
     return outcome
 
 
@@ -244,6 +250,8 @@ def _move(
     known: KnownEnvironment | None,
     held: Held,
     delta: int,
+    *,
+    verify: bool,
 ) -> Move | None:
     """The event of one live environment, if anything differs."""
     environment = outcome.environment
@@ -251,9 +259,12 @@ def _move(
     whole = known is None or known.info != environment.info
     if whole:
         delta += info_digest(environment.info) - info_digest(known.info if known else {})
-    elif not (outcome.added or outcome.changed or outcome.removed):
-        return None
     after = (digest + delta) % DIGEST_MODULUS
+    if verify:
+        true = states_digest(outcome.states.values(), environment.info)
+        whole, after = whole or after != true, true
+    if not (whole or outcome.added or outcome.changed or outcome.removed):
+        return None
     data: EnvironmentChanged | FeaturesChanged
     if whole:
         data = EnvironmentChanged(

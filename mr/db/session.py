@@ -21,6 +21,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.errors import Conflict, Unavailable
+from mr.db.audit import write_audit
+from mr.db.audited import AUDITED
 from mr.db.engines import open_engines
 from mr.db.models.base import Base
 from mr.db.models.delivery import ACCOUNT, Counter
@@ -28,6 +30,7 @@ from mr.db.models.portfolios import Application, Environment, Portfolio
 from mr.db.models.service_accounts import ServiceAccount
 from mr.db.notify import notify
 from mr.db.properties import NO_TEMPLATES, PropertyTemplates
+from mr.db.recording import RecordingSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -94,8 +97,15 @@ class ReadSession(AsyncSession):
     """Every statement sees the same moment; nothing can be written."""
 
 
+class _AuditedSession(RecordingSession):
+    recorded_tables = frozenset(AUDITED)
+
+
 class WriteSession(AsyncSession):
-    """One transaction that changes things."""
+    """One transaction that changes things; what it changes is audited at its end."""
+
+    sync_session_class = _AuditedSession
+    sync_session: _AuditedSession
 
     templates: PropertyTemplates = NO_TEMPLATES
     tombstone_seconds: int = 86_400
@@ -216,6 +226,8 @@ class Database:
                     if locks is not NO_LOCKS:
                         await session.lock(locks)
                     yield session
+                    await session.flush()
+                    await write_audit(session, session.sync_session.recorder.take())
                     if session.highest_seq and self.dialect == "postgresql":
                         await notify(session, self.name)
                 if session.highest_seq:

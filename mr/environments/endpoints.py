@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from uuid import UUID
 
@@ -12,9 +13,11 @@ from mr.api.operations import Caller, Operation, SignedIn, answer
 from mr.api.parameters import ApplicationId, Containing, EnvironmentId, Flag
 from mr.applications.service import get_administered_application, get_member_application
 from mr.auth.grants import load_grants
+from mr.auth.vault import Vault
 from mr.db.session import Database, Locks
 from mr.environments import schemas, service
 from mr.environments.service import Including, NewEnvironment
+from mr.webhooks import settings as endpoint_settings
 
 _operation = partial(Operation, service="EnvironmentService")
 
@@ -22,8 +25,9 @@ _operation = partial(Operation, service="EnvironmentService")
 class EnvironmentEndpoints:
     """What the contract calls EnvironmentService and Environment2Service."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, vault: Vault) -> None:
         self._database = database
+        self._vault = vault
 
     def operations(self) -> list[Operation]:
         listed, single = "/mr-api/application/{id}/environment", "/mr-api/environment/{eid}"
@@ -149,7 +153,6 @@ class EnvironmentEndpoints:
         includeSdkUrl: Flag = False,
         includeServiceAccounts: Flag = False,
     ) -> Response:
-        del decryptWebhookDetails  # works only where decryption is enabled: nowhere in this release
         including = Including(
             includeAcls, includeFeatures, includeDetails, includeSdkUrl, includeServiceAccounts
         )
@@ -159,7 +162,16 @@ class EnvironmentEndpoints:
             shown = await service.show_environments(
                 session, [environment], grants=grants, portfolio_id=place.portfolio_id, including=including
             )
+            stored = environment.webhook_info
+        if decryptWebhookDetails and includeDetails and grants.is_admin(place.portfolio_id):
+            shown[0].webhookEnvironmentInfo = await self._revealed(stored, environment_id)
         return answer(shown[0])
+
+    async def _revealed(self, stored: Mapping[str, str], environment_id: UUID) -> dict[str, str]:
+        """Settings with their secrets in the clear, where that is allowed."""
+        if not self._vault.reveals:
+            return endpoint_settings.shown(stored)
+        return await endpoint_settings.opened(stored, self._vault, environment_id)
 
     async def update(
         self,
@@ -171,9 +183,10 @@ class EnvironmentEndpoints:
         includeDetails: Flag = False,
         decryptWebhookDetails: Flag = False,
     ) -> Response:
-        del decryptWebhookDetails
         including = Including(includeAcls, includeFeatures, includeDetails)
-        return await self._update(caller, environment_id, body, including)
+        return await self._update(
+            caller, environment_id, body, including, reveal=decryptWebhookDetails and includeDetails
+        )
 
     async def update_v2(
         self,
@@ -205,7 +218,9 @@ class EnvironmentEndpoints:
         including: Including,
         *,
         application_id: UUID | None = None,
+        reveal: bool = False,
     ) -> Response:
+        sealer = await self._vault.sealer() if body.webhookEnvironmentInfo else None
         async with self._database.write(Locks(environments=(environment_id,))) as session:
             grants = await load_grants(session, caller.person_id)
             environment, _ = await service.get_administered_environment(session, grants, environment_id)
@@ -214,8 +229,13 @@ class EnvironmentEndpoints:
             elif body.version != environment.version:
                 # The operation on the application compares no versions: its clients patch single members.
                 raise StaleVersion
-            await service.update_environment(session, environment, body, author=caller.person_id)
+            await service.update_environment(
+                session, environment, body, author=caller.person_id, sealer=sealer
+            )
             shown = await service.show_environments(session, [environment], including=including)
+            stored = environment.webhook_info
+        if reveal:
+            shown[0].webhookEnvironmentInfo = await self._revealed(stored, environment_id)
         return answer(shown[0])
 
     async def delete(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.errors import BadRequest, Forbidden, NotFound
 from mr.auth.permissions import Grants, Place
+from mr.auth.vault import Sealer
 from mr.db.models.base import utc_now
 from mr.db.models.features import FeatureGroup
 from mr.db.models.portfolios import Application, Environment
@@ -25,6 +26,7 @@ from mr.features.schemas import Feature
 from mr.groups import service as groups
 from mr.service_accounts import service as service_accounts
 from mr.service_accounts.schemas import ServiceAccountPermission
+from mr.webhooks import settings as endpoint_settings
 
 _OURS: Final = "mgmt."  # settings below this prefix are the server's own
 
@@ -202,6 +204,7 @@ async def update_environment(
     wanted: schemas.UpdateEnvironment | schemas.Environment,
     *,
     author: UUID,
+    sealer: Sealer | None = None,
 ) -> None:
     """Change what was given; a null `priorEnvironmentId` clears the link. The application is locked."""
     if wanted.gave("priorEnvironmentId"):
@@ -216,7 +219,9 @@ async def update_environment(
         kept = {name: text for name, text in environment.environment_info.items() if name.startswith(_OURS)}
         environment.environment_info = kept | _permitted(wanted.environmentInfo)
     if wanted.webhookEnvironmentInfo is not None:
-        environment.webhook_info = _merged(environment.webhook_info, wanted.webhookEnvironmentInfo)
+        environment.webhook_info = endpoint_settings.merged(
+            environment.webhook_info, wanted.webhookEnvironmentInfo, sealer, environment.id
+        )
     environment.version += 1
     environment.updated_by = author
     await session.flush()
@@ -263,18 +268,6 @@ async def order_environments(
             environment.version += 1
             environment.updated_by = author
     await session.flush()
-
-
-def _merged(stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    merged = dict(stored)
-    for name, text in given.items():
-        removed = name.removesuffix(".deleted")
-        if removed == name:
-            merged[name] = text
-            continue
-        for each in (removed, removed + ".salt", removed + ".encrypted"):
-            merged.pop(each, None)
-    return merged
 
 
 async def archive_environment(session: WriteSession, environment: Environment, *, author: UUID) -> None:
@@ -338,7 +331,9 @@ async def show_environments(
             production=environment.production,
             description=environment.description,
             environmentInfo=dict(environment.environment_info) if including.details else {},
-            webhookEnvironmentInfo=_open_settings(environment.webhook_info) if including.details else None,
+            webhookEnvironmentInfo=endpoint_settings.shown(environment.webhook_info)
+            if including.details
+            else None,
             groupRoles=roles.get(environment.id, []),
             features=defined.get(environment.application_id, []),
             serviceAccountPermission=None if permissions is None else permissions.get(environment.id, []),
@@ -348,11 +343,6 @@ async def show_environments(
         )
         for environment in listed
     ]
-
-
-def _open_settings(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings without the encrypted forms, which never leave."""
-    return {name: text for name, text in settings.items() if not name.endswith((".encrypted", ".salt"))}
 
 
 async def show_environments_of(

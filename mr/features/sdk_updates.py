@@ -20,6 +20,7 @@ from common.contracts.lookups import SdkUpdate, SdkUpdateOutcome
 from common.errors import AppError, Unavailable
 from mr.api.json_body import parse
 from mr.auth.permissions import CHANGE_VALUE, LOCK, UNLOCK, WRITING_ROLES
+from mr.db.audit import Act, acting
 from mr.db.models.delivery import SdkUpdateRecord
 from mr.db.models.features import Feature, FeatureFilterLink, FeatureValue
 from mr.db.models.portfolios import Environment
@@ -82,7 +83,14 @@ async def _attempt(database: Database, update: SdkUpdate, clock: Callable[[], fl
         found = await _find_account(session, update.key_hash)
     if found is None:
         return UNKNOWN
-    locks = Locks(environments=(UUID(update.environment_id),), shared_accounts=(found.id,))
+    with acting(Act("updateBySdk", found.person_id, update.request_id)):
+        return await _apply(database, update, found.id, clock)
+
+
+async def _apply(
+    database: Database, update: SdkUpdate, account_id: UUID, clock: Callable[[], float]
+) -> SdkUpdateOutcome:
+    locks = Locks(environments=(UUID(update.environment_id),), shared_accounts=(account_id,))
     async with database.write(locks) as session:
         if clock() > update.deadline:
             raise UpdateTooLate

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.errors import Forbidden, NotFound, StaleVersion
@@ -15,6 +15,7 @@ from mr.auth.permissions import Grants
 from mr.db.models.base import utc_now
 from mr.db.models.people import SDK_ACCOUNT, Person
 from mr.db.models.portfolios import Group
+from mr.db.models.sign_in import ExternalIdentity
 from mr.db.session import WriteSession
 from mr.people import memberships
 
@@ -138,6 +139,8 @@ async def archive_person(session: WriteSession, person: Person, *, with_groups: 
     await memberships.require_another_superuser(session, person.id)
     if with_groups:
         await memberships.leave_everything(session, person.id)
+    # Whoever is let in again proves anew who they are: an address may have gone to somebody else.
+    await session.execute(delete(ExternalIdentity).where(ExternalIdentity.person_id == person.id))
     person.archived_at = utc_now()
     person.access_token_hash = None
     person.registration_token_hash = None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from common.errors import Forbidden
 from mr.api.operations import Operation, SignedIn, answer
 from mr.api.parameters import Containing, Flag, PortfolioId
 from mr.auth.grants import load_grants
+from mr.db.models.portfolios import Portfolio
 from mr.db.session import Database, Locks
 from mr.people.schemas import SortOrder
 from mr.portfolios import schemas, service
@@ -182,10 +185,25 @@ class PortfolioEndpoints:
         includeEnvironments: Flag = False,
     ) -> Response:
         del includeGroups, includeApplications, includeEnvironments  # of no effect: the answer is a boolean
+        async with self._database.read() as session:
+            await self._deletable(session, caller.person_id, portfolio_id)
+            applications = await service.live_application_ids(session, portfolio_id)
+        # One transaction for each application: a large portfolio would hold everybody up for long. What
+        # fails on the way is done by the next try; what was made meanwhile goes with the portfolio.
+        for application_id in applications:
+            async with self._database.write(Locks(applications=(application_id,))) as session:
+                await self._deletable(session, caller.person_id, portfolio_id)
+                await service.archive_application_of(
+                    session, portfolio_id, application_id, author=caller.person_id
+                )
         async with self._database.write(Locks(whole_portfolios=(portfolio_id,))) as session:
-            grants = await load_grants(session, caller.person_id)
-            portfolio = await service.get_visible_portfolio(session, grants, portfolio_id)
-            if not grants.superuser:
-                raise Forbidden
+            portfolio = await self._deletable(session, caller.person_id, portfolio_id)
             await service.archive_portfolio(session, portfolio, author=caller.person_id)
         return answer(True)
+
+    async def _deletable(self, session: AsyncSession, person_id: UUID, portfolio_id: UUID) -> Portfolio:
+        grants = await load_grants(session, person_id)
+        portfolio = await service.get_visible_portfolio(session, grants, portfolio_id)
+        if not grants.superuser:
+            raise Forbidden
+        return portfolio

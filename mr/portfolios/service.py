@@ -137,6 +137,25 @@ async def _live_applications(session: WriteSession, portfolio_id: UUID) -> Seque
     return found.all()
 
 
+async def live_application_ids(session: AsyncSession, portfolio_id: UUID) -> Sequence[UUID]:
+    """Return the ids of the portfolio's applications that were not put away."""
+    found = await session.scalars(
+        select(Application.id)
+        .where(Application.portfolio_id == portfolio_id, Application.archived_at.is_(None))
+        .order_by(Application.id)
+    )
+    return found.all()
+
+
+async def archive_application_of(
+    session: WriteSession, portfolio_id: UUID, application_id: UUID, *, author: UUID
+) -> None:
+    """Put away one application of a portfolio, unless somebody did so already. It is locked."""
+    application = await applications.find_application(session, application_id)
+    if application is not None and application.portfolio_id == portfolio_id:
+        await applications.archive_application(session, application, author=author)
+
+
 async def archive_portfolio(session: WriteSession, portfolio: Portfolio, *, author: UUID) -> None:
     """Put away the portfolio with its applications, groups and service accounts. It is locked as a whole."""
     for application in await _live_applications(session, portfolio.id):

@@ -14,7 +14,7 @@ from mr.strategies.validation import validate
 
 
 class StrategyEndpoints:
-    """What the contract calls ApplicationRolloutStrategyService, as far as it is built."""
+    """The one operation of ApplicationRolloutStrategyService that saves nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -107,6 +107,28 @@ def store(feature_type: FeatureType, strategies: Sequence[RolloutStrategy]) -> t
     return tuple(result)
 
 
+def store_attributes(attributes: Iterable[RolloutStrategyAttribute]) -> str:
+    """Write conditions as the database keeps them: a JSON array, with short ids and trimmed texts."""
+    return encode([_attribute(attribute) for attribute in attributes]).decode()
+
+
+def load_attributes(text: str) -> list[RolloutStrategyAttribute]:
+    """Read what `store_attributes` wrote."""
+    return [RolloutStrategyAttribute(**members) for members in parse(text.encode())]
+
+
+def same_attributes(one: str, other: str) -> bool:
+    """Compare stored conditions as people do: without their ids."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(text: str) -> list[dict[str, Any]]:
+    return [
+        {name: member for name, member in attribute.items() if name != "id"}
+        for attribute in parse(text.encode())
+    ]
+
+
 def _attribute(attribute: RolloutStrategyAttribute) -> RolloutStrategyAttribute:
     identity = attribute.id
     if not identity or len(identity) > ID_LENGTH:

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from common.contracts.features import FeatureType
-from common.errors import AppError, Precondition
+from common.errors import AppError, BadRequest, FieldFault, Precondition
 from mr.api.json_body import token_of
 from mr.strategies.schemas import (
     CollectionViolation,
@@ -41,6 +41,12 @@ class InvalidStrategies(AppError):
     def __init__(self, found: RolloutStrategyValidationResponse) -> None:
         super().__init__()
         self.found = found
+
+
+class UnusableStrategy(BadRequest):
+    """Strategies of an application or of a feature group are refused with 400: clients know no 422 there."""
+
+    code = "unusable-strategy"
 
 
 class RepeatedStrategyUse(Precondition):
@@ -84,6 +90,22 @@ def require_valid(
     found = validate(feature_type, custom, shared)
     if found.customStategyViolations or found.sharedStrategyViolations or found.violations:
         raise InvalidStrategies(found)
+
+
+def require_usable(strategies: Sequence[RolloutStrategy], *, path: str = "") -> None:
+    """Hold strategies that carry no value of their own to the same rules. Raises `UnusableStrategy`.
+
+    ``path`` is where they stand in the request.
+    """
+    faults = [
+        FieldFault(f"{path}.{place}" if path else "strategy", found.violation)
+        for place, strategy in enumerate(strategies)
+        for found in _of_strategy(strategy)
+    ]
+    if any(_of_collection(None, strategies)):
+        faults.append(FieldFault(path or "strategy", "percentage_adds_over_100_percent"))
+    if faults:
+        raise UnusableStrategy(fields=faults)
 
 
 def _of_collection(

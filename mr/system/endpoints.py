@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from starlette.requests import Request
 from starlette.responses import Response
 
 from common.errors import Unauthenticated
@@ -10,6 +13,7 @@ from mr.auth.passwords import Passwords
 from mr.auth.sessions import Sessions
 from mr.db.session import Database
 from mr.system import schemas, service
+from mr.system.choices import LOCAL_ALONE, Choices
 from mr.system.organization import find_organization
 
 
@@ -25,11 +29,17 @@ class SystemEndpoints:
         admin_group_suffix: str,
         server_name: str,
         version: str,
+        capabilities: Mapping[str, str],
+        choices: Choices = LOCAL_ALONE,
     ) -> None:
         self._database = database
+        self._choices = choices
         self._sessions = sessions
         self._passwords = passwords
-        self._sign_in = service.SignIn(database, sessions=sessions, passwords=passwords)
+        self._sign_in = service.SignIn(
+            database, sessions=sessions, passwords=passwords, capabilities=capabilities
+        )
+        self._capabilities = capabilities
         self._suffix = admin_group_suffix
         self._info = schemas.ApplicationVersionInfo(name=server_name, version=version)
 
@@ -82,32 +92,43 @@ class SystemEndpoints:
             organization = await find_organization(session)
         if organization is None:
             missing = schemas.SetupMissingResponse(
-                providers=[service.LOCAL], capabilityInfo={"trackingId": ""}, providerInfo={}
+                providers=self._choices.codes,
+                capabilityInfo={"trackingId": ""},
+                providerInfo=dict(self._choices.providers),
             )
             return answer(missing, 404)
         return answer(
             schemas.SetupResponse(
                 organization=service.show_organization(organization),
-                providers=[service.LOCAL],
-                providerInfo={},
-                capabilityInfo=service.capabilities(),
+                providers=self._choices.codes,
+                providerInfo=dict(self._choices.providers),
+                redirectUrl=self._choices.begin_address,
+                capabilityInfo=dict(self._capabilities),
             )
         )
 
-    async def set_up(self, body: schemas.SetupSiteAdmin) -> Response:
+    async def set_up(self, request: Request, body: schemas.SetupSiteAdmin) -> Response:
         async with self._database.read() as session:
             # Before the password is hashed: strangers must not make a finished server work.
             if await find_organization(session) is not None:
                 raise service.AlreadySetUp
-        service.require_complete(body)
-        password_hash = await self._passwords.hash(body.password or "")
+        service.require_named(body)
+        if self._choices.set_up is not None and not body.emailAddress:
+            return await self._choices.set_up.begin_set_up(request, body)
+        if not self._choices.local:
+            raise service.IncompleteSetup("The first administrator signs in with an identity provider.")
+        password = service.require_password(body)
+        self._passwords.require_fit(password)
+        password_hash = await self._passwords.hash(password)
         async with self._database.write() as session:
             person = await service.set_up(session, body, password_hash=password_hash, suffix=self._suffix)
             token = await self._sessions.begin(session, person)
-            shown = await service.tokenized(session, person, token)
+            shown = await service.tokenized(session, person, token, self._capabilities)
         return answer(shown)
 
     async def sign_in(self, body: schemas.UserCredentials) -> Response:
+        if not self._choices.local:
+            raise service.PasswordsDisabled
         return answer(await self._sign_in.sign_in(body))
 
     async def sign_out(self, caller: SignedIn) -> Response:

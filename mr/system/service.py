@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import Select, select
@@ -11,6 +12,7 @@ from common.errors import BadRequest, Conflict, Forbidden, NotFound
 from mr.auth.passwords import Passwords
 from mr.auth.sessions import Sessions
 from mr.auth.throttle import Throttle
+from mr.auth.vault import Vault
 from mr.db.models.people import PERSON, Organization, Person
 from mr.db.models.portfolios import GroupMember
 from mr.db.models.system import SystemState
@@ -23,8 +25,6 @@ from mr.system.organization import find_organization
 
 # One row that only one set-up can write, however many run at once.
 _ORGANIZATION: Final = "organization"
-
-LOCAL: Final = "local"
 
 
 class AlreadySetUp(Conflict):
@@ -39,23 +39,33 @@ class BlankPassword(Forbidden):
     code = "blank-password"
 
 
+class PasswordsDisabled(Forbidden):
+    """People sign in here with an identity provider alone."""
+
+    code = "local-sign-in-disabled"
+
+
 class WrongCredentials(NotFound):
     """Unknown address, wrong password, archived, locked out: nobody can tell which."""
 
     code = "wrong-credentials"
 
 
-def capabilities() -> dict[str, str]:
+def capabilities(vault: Vault) -> dict[str, str]:
     """What this server can do, as clients ask for it: text to text."""
     return {
-        "webhook.features": "false",
+        "webhook.features": "true",
         "trackingId": "",
         "dacha1Enabled": "false",
-        "featureGroupsEnabled": "false",
-        "webhook.encryption": "false",
-        "webhook.decryption": "false",
-        "system.config": "false",
+        "featureGroupsEnabled": "true",
+        "webhook.encryption": _flag(vault.seals),
+        "webhook.decryption": _flag(vault.reveals),
+        "system.config": "true",
     }
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def show_organization(organization: Organization) -> schemas.Organization:
@@ -69,17 +79,21 @@ def show_organization(organization: Organization) -> schemas.Organization:
     )
 
 
-def require_complete(wanted: schemas.SetupSiteAdmin) -> None:
-    """Refuse a set-up without names or without somebody to sign in. Raises IncompleteSetup."""
+def require_named(wanted: schemas.SetupSiteAdmin) -> None:
+    """Refuse a set-up without names. Raises IncompleteSetup."""
     if not wanted.portfolio.strip() or not wanted.organizationName.strip():
         raise IncompleteSetup("Portfolio and organisation need a name.")
+
+
+def require_password(wanted: schemas.SetupSiteAdmin) -> str:
+    """Return the password of an administrator who is to have one. Raises IncompleteSetup."""
     if not wanted.emailAddress or not (wanted.password or "").strip():
-        # The contract lets an external provider stand in; there is none in this release.
         raise IncompleteSetup("The first administrator needs an e-mail address and a password.")
+    return wanted.password or ""
 
 
 async def set_up(
-    session: WriteSession, wanted: schemas.SetupSiteAdmin, *, password_hash: str, suffix: str
+    session: WriteSession, wanted: schemas.SetupSiteAdmin, *, password_hash: str | None, suffix: str
 ) -> Person:
     """Make the organisation, its first administrator and the first portfolio. Raises AlreadySetUp."""
     if await find_organization(session) is not None:
@@ -109,11 +123,19 @@ async def set_up(
 class SignIn:
     """Signs people in: takes the same time for everybody, and slows guessing down."""
 
-    def __init__(self, database: Database, *, sessions: Sessions, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sessions: Sessions,
+        passwords: Passwords,
+        capabilities: Mapping[str, str],
+    ) -> None:
         self._database = database
         self._sessions = sessions
         self._passwords = passwords
         self._throttle = Throttle()
+        self._capabilities = capabilities
 
     async def sign_in(self, credentials: schemas.UserCredentials) -> schemas.TokenizedPerson:
         """Return a token and its person. Raises BlankPassword, WrongCredentials."""
@@ -141,7 +163,7 @@ class SignIn:
             if renewed is not None:
                 person.password_hash = renewed
             token = await self._sessions.begin(session, person)
-            return await tokenized(session, person, token)
+            return await tokenized(session, person, token, self._capabilities)
 
     async def _stored(self, email: str) -> str | None:
         async with self._database.read() as session:
@@ -155,7 +177,11 @@ def _by_email(email: str) -> Select[Person]:
     )
 
 
-async def tokenized(session: AsyncSession, person: Person, token: str) -> schemas.TokenizedPerson:
+async def tokenized(
+    session: AsyncSession, person: Person, token: str, capabilities: Mapping[str, str]
+) -> schemas.TokenizedPerson:
     """Return the wire form of somebody who has just signed in."""
     shown = await show_people(session, [person], groups=True)
-    return schemas.TokenizedPerson(accessToken=token, person=shown[person.id], capabilityInfo=capabilities())
+    return schemas.TokenizedPerson(
+        accessToken=token, person=shown[person.id], capabilityInfo=dict(capabilities)
+    )

@@ -1,4 +1,4 @@
-"""Measure from outside: a party server's polls, fan-out and memory; commit to SDK in the split topology.
+"""Measure from outside: a party server alone, with a large application too; commit to SDK when split.
 
 Server and clients share this machine, so compare runs on one machine and trust ratios, not numbers.
 """
@@ -8,11 +8,10 @@ import asyncio
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,9 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
+from tests.benchmarks.management import large_application
 from tests.benchmarks.measurements import Measurement
+from tests.benchmarks.numbers import milliseconds
 from tests.benchmarks.propagation import keep_commit_times, measurements, travel
 from tests.support.admin import ALL_ROLES, open_admin
 from tests.support.party import PartyProcess, running_party
@@ -150,14 +151,6 @@ async def fan_out(ground: Ground, *, streams: int, changes: int) -> dict[str, ob
     }
 
 
-def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        "p50_ms": round(statistics.median(ordered) * 1000, 2),
-        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] * 1000, 2),
-    }
-
-
 def resident_bytes(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
@@ -178,6 +171,9 @@ async def measure(party: PartyProcess, options: argparse.Namespace) -> dict[str,
         "polls_200": await polls(ground, connections=connections, seconds=seconds, unchanged=False),
         "polls_304": await polls(ground, connections=connections, seconds=seconds, unchanged=True),
         "fan_out": await fan_out(ground, streams=options.streams, changes=options.changes),
+        "large_application": await large_application(
+            party, features=options.features, environments=options.environments
+        ),
     }
 
 
@@ -226,6 +222,8 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--streams", type=int, default=300)
     parser.add_argument("--changes", type=int, default=20)
+    parser.add_argument("--features", type=int, default=1000, help="of the large application")
+    parser.add_argument("--environments", type=int, default=20, help="of the large application")
     parser.add_argument("--split-streams", type=int, default=200)
     parser.add_argument("--split-changes", type=int, default=200)
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))

@@ -28,5 +28,7 @@ def test_every_setting_says_what_it_means(process):
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.process)
 def test_what_sounds_secret_is_secret(process):
     for field, info in process.model_fields.items():
+        if info.annotation is int:
+            continue  # how long a secret is, is none
         if any(word in field for word in ("token", "password", "event_key", "database_url")):
             assert is_secret(info), field

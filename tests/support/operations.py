@@ -22,6 +22,7 @@ def _row(identity: str, method: str, path: str, statuses: str) -> Pinned:
 
 _P, _A, _E = "/mr-api/portfolio", "/mr-api/application", "/mr-api/environment"
 _F, _S = "/mr-api/features", "/mr-api/service-account"
+_R, _G = _A + "/{appId}/rollout-strategy/{appStrategyId}", _A + "/{appId}/feature-groups"
 
 OPERATIONS = (
     _row("isInstalled", "GET", "/mr-api/initialize", "200 400 404 503"),
@@ -196,4 +197,34 @@ OPERATIONS = (
         _P + "/{id}/feature-filter/matching/{matchType}",
         "200 400 401 403 404 503",
     ),
+    _row("listApplicationStrategies", "GET", _A + "/{appId}/strategy", "200 400 401 403 404 503"),
+    _row("createApplicationStrategy", "POST", _A + "/{appId}/strategy", "201 400 401 403 404 409 503"),
+    _row("getApplicationStrategy", "GET", _R, "200 400 401 403 404 503"),
+    _row("updateApplicationStrategy", "PUT", _R, "200 400 401 403 404 409 503"),
+    _row("deleteApplicationStrategy", "DELETE", _R, "204 400 401 403 404 503"),
+    _row("listFeatureGroups", "GET", _G, "200 400 401 404 503"),
+    _row("createFeatureGroup", "POST", _G, "201 400 401 403 404 409 503"),
+    _row("updateFeatureGroup", "PUT", _G, "200 400 401 403 404 412 413 414 415 503"),
+    _row("getFeatureGroupFeatures", "GET", _G + "/environment/{envId}", "200 400 401 404 503"),
+    _row("deleteFeatureGroup", "DELETE", _G + "/{fgId}", "204 400 401 403 404 503"),
+    _row("getFeatureGroup", "GET", _G + "/{fgId}", "200 400 401 404 503"),
+    _row("cacheRefresh", "POST", "/mr-api/dacha1/cache", "200 400 401 403 404 503"),
+    _row("getWebhookTypes", "GET", "/mr-api/webhooks", "200 400 404 503"),
+    _row("testWebhook", "POST", "/mr-api/webhooks", "204 400 401 403 404 503"),
+    _row("listWebhooks", "GET", "/mr-api/webhooks/{envId}", "200 400 401 403 404 503"),
+    _row("getWebhookDetails", "GET", "/mr-api/webhooks/{envId}/{id}", "200 400 401 403 404 503"),
+    _row("getTrackedEvents", "GET", "/mr-api/track-events/{id}", "200 400 401 403 404 503"),
+    _row("getSystemConfig", "GET", "/mr-api/system-api", "200 400 401 403 503"),
+    _row("createOrUpdateSystemConfigs", "POST", "/mr-api/system-api", "200 400 401 403 503"),
+    _row("decryptSystemConfig", "GET", "/mr-api/system-api/{key}/decrypt", "200 400 401 403 404 503"),
+    _row("getLoginUrlForProvider", "GET", "/mr-api/external-provider/{provider}", "200 400 404 503"),
 )
+
+OWN = (
+    _row("showPropagation", "GET", "/mr-api/burgee/propagation", "200 400 401 404 503"),
+    _row("findAuditEntries", "GET", "/mr-api/burgee/audit", "200 400 401 403 404 503"),
+    _row("findDeliveries", "GET", "/mr-api/burgee/deliveries/{eid}", "200 400 401 403 404 503"),
+    _row("replayDeliveries", "POST", "/mr-api/burgee/deliveries/{eid}/replay", "200 400 401 403 404 503"),
+    _row("exchangeSignInCode", "POST", "/mr-api/burgee/sign-in-code", "200 400 404 503"),
+)
+"""Burgee's own: clients of the contract do not know them."""

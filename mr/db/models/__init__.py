@@ -3,6 +3,28 @@
 Import a model from its module; importing this package registers all of them, which migrations need.
 """
 
-from mr.db.models import delivery, features, people, portfolios, service_accounts, system, user_state
+from mr.db.models import (
+    audit,
+    deliveries,
+    delivery,
+    features,
+    people,
+    portfolios,
+    service_accounts,
+    sign_in,
+    system,
+    user_state,
+)
 
-__all__ = ["delivery", "features", "people", "portfolios", "service_accounts", "system", "user_state"]
+__all__ = [
+    "audit",
+    "deliveries",
+    "delivery",
+    "features",
+    "people",
+    "portfolios",
+    "service_accounts",
+    "sign_in",
+    "system",
+    "user_state",
+]

@@ -31,6 +31,18 @@ from tests.support.histories import Shop
 from tests.support.projection import assert_projection_true
 from tests.support.waiting import eventually_sync
 
+FIRST_TABLES = frozenset(
+    {
+        *("counter", "delivered", "delivered_account", "delivered_environment", "key_floor"),
+        *("key_tombstone", "organization", "outbox", "relay", "sdk_update", "system_state", "person"),
+        *("portfolio", "application", "feature_filter", "login_session", "person_group"),
+        *("service_account", "application_strategy", "environment", "feature", "group_application_role"),
+        *("group_member", "service_account_filter", "feature_filter_link", "feature_group"),
+        *("feature_value", "group_environment_role", "service_account_permission"),
+        *("feature_group_feature", "feature_value_version", "strategy_use"),
+    }
+)
+"""What schema 0001 has."""
 OUT_OF_THE_BACKUP = ("database_id", "incarnation", "raising", "raise_by")
 
 
@@ -377,14 +389,25 @@ async def test_a_backup_of_an_older_schema_is_brought_to_this_one(lived_in, tmp_
     back_up(lived_in, tmp_path / "backup")
     lines = lines_of(tmp_path / "backup")
     lines[0]["schema"] = "0001"
-    younger = {"hidden_environments"}
-    lines[0]["tables"] = [each for each in lines[0]["tables"] if each["name"] not in younger]
-    write_lines(
-        tmp_path / "older", [line for line in lines if line not in [{"table": each} for each in younger]]
-    )
+    younger = {each["name"] for each in lines[0]["tables"]} - FIRST_TABLES
+    lines[0]["tables"] = [each for each in lines[0]["tables"] if each["name"] in FIRST_TABLES]
+    write_lines(tmp_path / "older", list(without_tables(lines, younger)))
     restore(lived_in, tmp_path / "older", force=True)
     back_up(lived_in, tmp_path / "again")
-    assert content(tmp_path / "again") == content(tmp_path / "backup")
+    (rows, _), (expected, _) = content(tmp_path / "again"), content(tmp_path / "backup")
+    assert rows == {name: found for name, found in expected.items() if name not in younger}
+
+
+def without_tables(lines, names):
+    """Leave out tables with their rows: each begins with a line that names it."""
+    left_out = False
+    for line in lines:
+        if isinstance(line, dict) and "table" in line:
+            left_out = line["table"] in names
+        elif isinstance(line, dict):
+            left_out = False
+        if not left_out:
+            yield line
 
 
 async def test_a_restore_that_is_killed_leaves_what_was_there(lived_in, postgres_server, tmp_path):

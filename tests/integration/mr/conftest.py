@@ -1,4 +1,6 @@
-"""A management API on a socket over a fresh database of each kind, checked against the oracle afterwards."""
+"""A management API on a socket over a fresh database of each kind, checked against the oracle afterwards.
+
+Whatever a test makes it answer is checked against its own OpenAPI document."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,6 +21,7 @@ from mr.settings import MrSettings
 from mr.system.schemas import SetupSiteAdmin
 from mr.system.service import set_up
 from tests.support.admin import EMAIL, PASSWORD, Admin, Application
+from tests.support.openapi import Checked, description_of
 from tests.support.people import add_person
 from tests.support.projection import assert_projection_true
 
@@ -49,19 +52,23 @@ class Api:
 
 @asynccontextmanager
 async def serving(url: str, **settings: Any) -> AsyncIterator[Api]:
-    async with (
-        open_database(url) as database,
-        open_mr(MrSettings(**settings), database) as mr,
-        running(Surroundings(mr_app(mr))) as base,
-        aiohttp.ClientSession() as http,
-    ):
-        yield Api(Admin(http, base), database, base, http)
+    async with open_database(url) as database, open_mr(MrSettings(**settings), database) as mr:
+        checked = Checked(mr_app(mr), description_of(mr.operations))
+        async with running(Surroundings(checked)) as base, aiohttp.ClientSession() as http:
+            yield Api(Admin(http, base), database, base, http)
+        assert checked.faults == []
 
 
 @pytest.fixture
-async def fresh(database_url: str) -> AsyncIterator[Api]:
+def mr_settings() -> dict[str, Any]:
+    """Settings of the server; a module that needs others overrides this."""
+    return {}
+
+
+@pytest.fixture
+async def fresh(database_url: str, mr_settings: dict[str, Any]) -> AsyncIterator[Api]:
     """Before the first set-up."""
-    async with serving(database_url) as api:
+    async with serving(database_url, **mr_settings) as api:
         yield api
         await assert_projection_true(api.database)
 

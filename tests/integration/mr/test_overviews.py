@@ -1,8 +1,14 @@
 """What is shown of an application as a whole: its table, its history, its order, its summary, its rights."""
 
-import pytest
-from sqlalchemy import event
+from uuid import UUID
 
+import pytest
+from sqlalchemy import Engine, event, select
+
+from mr.db.models.features import Feature, FeatureValue
+from mr.db.models.portfolios import Environment
+from mr.db.projection import Touched, project
+from mr.db.session import Locks
 from tests.support.admin import Application, attribute, strategy
 
 TABLE = "/application/{}/all-feature-environment"
@@ -72,28 +78,75 @@ async def test_the_table_holds_back_what_a_caller_may_not_see(api, application):
     assert await foreigner.status("GET", TABLE.format(application.id)) == 404
 
 
-async def test_the_table_takes_as_many_statements_for_100_features_as_for_10(api, application):
+async def test_the_size_of_an_application_does_not_change_how_many_statements_its_table_takes(
+    api, application
+):
+    """Nor how many it takes to make a feature in it."""
     statements: list[str] = []
 
     def count(_connection, _cursor, statement, *_more) -> None:
         statements.append(statement)
 
-    async def fill(keys: range) -> int:
-        for number in keys:
-            await api.admin.create_feature(application.id, f"F{number:04}")
+    async def fill(keys: range, environments: int) -> tuple[int, int]:
+        await _fill(api.database, UUID(application.id), keys, environments)
         statements.clear()
         shown = await table(api, application)
-        assert len(shown["features"]) == keys.stop
-        return len(statements)
+        reading = len(statements)
+        assert len(shown["features"]) == keys.stop + 1
+        assert len(shown["environments"]) == environments
+        assert all(len(each["features"]) == keys.stop + 1 for each in shown["environments"])
+        statements.clear()
+        await api.admin.create_feature(application.id, f"F{keys.stop:04}")
+        return reading, len(statements)
 
-    engine = api.database._engines.reader.sync_engine
-    event.listen(engine, "before_cursor_execute", count)
+    await api.admin.create_feature(application.id, "A")  # somebody changed a value: who, is looked up
+    event.listen(Engine, "before_cursor_execute", count)
     try:
-        few = await fill(range(10))
-        many = await fill(range(10, 100))
+        few = await fill(range(10), 3)
+        many = await fill(range(11, 200), 10)
     finally:
-        event.remove(engine, "before_cursor_execute", count)
-    assert 0 < many == few
+        event.remove(Engine, "before_cursor_execute", count)
+    assert min(few) > 0
+    assert many == few
+
+
+async def _fill(database, application_id: UUID, keys: range, environments: int) -> None:
+    """Bring the application to that size at once: as many operations would take most of a minute."""
+    async with database.write(Locks(applications=(application_id,))) as session:
+        there = await session.scalars(select(Environment).filter_by(application_id=application_id))
+        prior = there.all()[-1]
+        for number in range(environments):
+            held = await session.scalars(select(Environment.id).filter_by(application_id=application_id))
+            if len(held.all()) == environments:
+                break
+            prior = Environment(
+                application_id=application_id,
+                name=f"more {keys.start} {number}",
+                description="",
+                prior_environment_id=prior.id,
+            )
+            session.add(prior)
+            await session.flush()
+        added = [
+            Feature(application_id=application_id, key=f"F{each:04}", name="", value_type="STRING")
+            for each in keys
+        ]
+        session.add_all(added)
+        await session.flush()
+        features = (await session.scalars(select(Feature).filter_by(application_id=application_id))).all()
+        places = (
+            await session.scalars(select(Environment.id).filter_by(application_id=application_id))
+        ).all()
+        rows = await session.execute(select(FeatureValue.environment_id, FeatureValue.feature_id))
+        held_pairs = {tuple(row) for row in rows}
+        session.add_all(
+            FeatureValue(feature_id=feature.id, environment_id=place)
+            for feature in features
+            for place in places
+            if (place, feature.id) not in held_pairs
+        )
+        await session.flush()
+        await project(session, application_id, Touched(everything=True), author=None)
 
 
 async def test_history_holds_one_record_for_each_version(api, application):

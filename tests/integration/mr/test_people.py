@@ -313,8 +313,8 @@ async def test_a_temporary_password_must_be_replaced_first(api):
     grace = Admin(api.http, api.url, tokenized["accessToken"])
     assert (await grace.try_call("GET", "/person/self"))[0] == 401
     other = f"/authentication/{await own_id(api)}/replaceTempPassword"
-    assert (await grace.try_call("PUT", other, {"password": "mine"}))[0] == 403
-    replaced = await grace.call("PUT", f"{where}/replaceTempPassword", {"password": "mine"})
+    assert (await grace.try_call("PUT", other, {"password": "mine alone"}))[0] == 403
+    replaced = await grace.call("PUT", f"{where}/replaceTempPassword", {"password": "mine alone"})
     assert (await grace.try_call("GET", "/person/self"))[0] == 401
     grace.token = replaced["accessToken"]
     assert (await grace.try_call("GET", "/person/self"))[0] == 200
@@ -348,7 +348,7 @@ async def test_nobody_takes_over_an_account_that_holds_more_than_they_administer
         assert await admin.status("PUT", f"/person/{victim}", renamed) == 403
         expected = 404 if victim == robot["personId"] else 403
         reset = f"/authentication/{victim}/resetPassword"
-        assert await admin.status("PUT", reset, {"password": "mine"}) == expected
+        assert await admin.status("PUT", reset, {"password": "mine alone"}) == expected
     assert await admin.status("POST", "/authentication/pending@x.example/expiredTokenReset") == 403
     assert await admin.status("POST", f"/person/{robot['personId']}/token-reset") == 403
     # Groups of other portfolios stay as they are, and are not shown.

@@ -47,6 +47,7 @@ async def test_portfolios_are_found_by_name_in_order(api):
 
 
 async def test_an_archived_portfolio_takes_everything_with_it_and_frees_its_name(api, application):
+    second = await api.admin.create_application(application.portfolio_id)
     account = await api.admin.create_account(application.portfolio_id, {application.environment_id: ["READ"]})
     await api.admin.create_feature(application.id, "F")
     made = await api.admin.call("GET", f"/portfolio/{application.portfolio_id}")
@@ -54,6 +55,7 @@ async def test_an_archived_portfolio_takes_everything_with_it_and_frees_its_name
     for path in (
         f"/portfolio/{application.portfolio_id}",
         f"/application/{application.id}",
+        f"/application/{second.id}",
         f"/application/{application.id}/features",
         f"/service-account/{account.id}",
     ):

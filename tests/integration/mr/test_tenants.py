@@ -47,8 +47,16 @@ class Victim:
             "/person",
             {"email": "victim@x.example", "personType": "person", "groupIds": [group["id"]]},
         )
+        strategy = {"name": "secret strategy", "percentage": 1000, "attributes": []}
+        shared = await admin.call("POST", f"/application/{application.id}/strategy", strategy, expect=201)
+        served = {"name": "secret", "environmentId": application.environment_id, "features": []}
+        grouped = await admin.call(
+            "POST", f"/application/{application.id}/feature-groups", served, expect=201
+        )
         return cls(
             {
+                "strategy": shared["id"],
+                "feature-group": grouped["id"],
                 "portfolio": portfolio,
                 "application": application.id,
                 "environment": application.environment_id,
@@ -67,6 +75,15 @@ class Victim:
             "gid": "group",
             "pId": "person",
             "filterId": "filter",
+            "envId": "environment",
+            "appStrategyId": "strategy",
+            "fgId": "feature-group",
+        }
+        owners = {
+            "service-account": "account",
+            "authentication": "person",
+            "track-events": "environment",
+            "{envId}": "environment",
         }
 
         def fill(match: re.Match[str]) -> str:
@@ -79,7 +96,7 @@ class Victim:
                 return "victim@x.example"
             if name == "id":
                 owner = before.rstrip("/").rpartition("/")[2]
-                return self.ids[{"service-account": "account", "authentication": "person"}.get(owner, owner)]
+                return self.ids[owners.get(owner, owner)]
             return self.ids[kinds[name]]
 
         return re.sub(r"\{(\w+)\}", fill, template)
@@ -103,15 +120,23 @@ class Victim:
             "newPassword": "b",
             "email": "stolen@x.example",
             "customStrategies": [],
+            "messageType": "enriched-feature-v1",
+            "envId": ids["environment"],
+            "config": {},
+            "configs": [],
+            "features": [],
+            "ids": [],
+            "percentage": 1000,
             "sharedStrategies": [],
             "environmentIds": [ids["environment"]],
             "environmentRoles": [role],
             "members": [{"id": {"id": ids["person"]}}],
             "permissions": [{"environmentId": ids["environment"], "permissions": ["READ"]}],
         }
-        lists = {
+        others: dict[str, Any] = {
             "updateAllFeatureValuesByApplicationForKey": [value | {"environmentId": ids["environment"]}],
             "updateAllFeaturesForEnvironment": [value],
+            "cacheRefresh": {"portfolioId": [ids["portfolio"]]},
             "environmentOrdering": [{"id": ids["environment"], "name": "stolen", "version": 1}],
         }
         kinds = {
@@ -122,9 +147,10 @@ class Victim:
             "updateGroupOnPortfolioV2": "group",
             "updateServiceAccountOnPortfolio": "account",
             "updateFeatureFilter": "filter",
+            "updateFeatureGroup": "feature-group",
         }
-        if operation_id in lists:
-            return lists[operation_id]
+        if operation_id in others:
+            return others[operation_id]
         identity = ids[kinds[operation_id]] if operation_id in kinds else ids["portfolio"]
         return everything | {"id": {"id": ids["person"]} if operation_id == "updatePerson" else identity}
 
@@ -166,6 +192,10 @@ async def test_no_operation_reaches_into_another_portfolio(api):
             "filters": victim.ids["filter"],
             "personId": victim.ids["person"],
             "environmentId": victim.ids["environment"],
+            "source": "env",
+            "page": "0",
+            "pageSize": "20",
+            "cloudEventType": "enriched-feature-v1",
         }
         status, text = await thief.raw(method, path, body, **query)
         told = (operation.operation_id, method, path, status, text)

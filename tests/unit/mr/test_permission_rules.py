@@ -5,6 +5,9 @@ from uuid import UUID
 import pytest
 
 from mr.auth.permissions import (
+    APP_STRATEGY_CREATE,
+    APP_STRATEGY_EDIT,
+    APP_STRATEGY_EDIT_AND_DELETE,
     CHANGE_VALUE,
     ENVIRONMENT_ROLES,
     EXTENDED_DATA,
@@ -105,3 +108,38 @@ def test_the_oldest_feature_roles_also_lock_and_unlock(role, adds):
 def test_roles_are_shown_in_one_order_and_imply_reading():
     assert in_order(with_read([CHANGE_VALUE, LOCK])) == [READ, LOCK, CHANGE_VALUE]
     assert with_read([]) == set()
+
+
+@pytest.mark.parametrize(
+    ("who", "creates", "edits", "deletes"),
+    [
+        (MEMBER, False, False, False),
+        (working(FEATURE_EDIT_AND_DELETE), False, False, False),
+        (working(APP_STRATEGY_CREATE), True, False, False),
+        (working(APP_STRATEGY_EDIT), False, True, False),
+        (working(APP_STRATEGY_EDIT_AND_DELETE), True, True, True),
+        (working(APP_STRATEGY_EDIT_AND_DELETE, application=OTHER_A), False, False, False),
+        (FOREIGN_ADMIN, False, False, False),
+        (ADMIN, True, True, True),
+        (SUPERUSER, True, True, True),
+    ],
+)
+def test_what_somebody_may_do_with_strategies_of_an_application(who, creates, edits, deletes):
+    assert who.may_create_strategies(PLACE) is creates
+    assert who.may_edit_strategies(PLACE) is edits
+    assert who.may_delete_strategies(PLACE) is deletes
+
+
+@pytest.mark.parametrize(
+    ("who", "changes"),
+    [
+        (held(READ, LOCK, UNLOCK), False),
+        (held(CHANGE_VALUE), True),
+        (held(CHANGE_VALUE, environment=OTHER_E), False),
+        (working(FEATURE_EDIT), False),
+        (FOREIGN_ADMIN, False),
+        (ADMIN, True),
+    ],
+)
+def test_feature_groups_of_an_environment_are_for_those_who_change_values_there(who, changes):
+    assert who.may_change_values(PLACE, E) is changes

@@ -1,0 +1,1 @@
+"""Strategies that values of an application share."""

@@ -1,0 +1,1 @@
+"""Verify what is delivered against the tables, and repair it."""

@@ -1,0 +1,1 @@
+"""Feature groups: one strategy for several features of an environment."""

@@ -1,0 +1,1 @@
+"""Sign-in through identity providers: from the first redirect to the session."""

@@ -1,0 +1,1 @@
+"""Settings of the whole installation that superusers change while it runs."""

@@ -1,0 +1,1 @@
+"""What became of chat messages, as clients of the contract ask for it."""

@@ -1,0 +1,1 @@
+"""Webhooks: their settings in an environment, their test, and what became of their messages."""
