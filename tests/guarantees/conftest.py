@@ -64,7 +64,7 @@ SCALE = Scale(
 
 IN_THE_LONG_FORM = pytest.mark.skipif(not SCALE.is_long, reason="in the long form: make guarantees")
 ON_BOTH_DATABASES = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-"""For what a database decides by itself, such as locks and rollbacks: on both in the short form too."""
+"""For what a database decides by itself, such as rollbacks: on both in the short form too."""
 
 
 @pytest.fixture(scope="session")
