@@ -44,19 +44,23 @@ class SignInServer:
         return answer
 
     async def exchange(self, visitor: Visitor, page: Page) -> tuple[int, dict[str, Any]]:
-        """Do what the user interface does with the code in its address."""
-        code = page.parameter("code")
-        assert code is not None, page
-        host = self.url.removeprefix("http://")
-        cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.get(host, {}).items())
-        async with self.http.post(
-            f"{self.url}/mr-api/burgee/sign-in-code", json={"code": code}, headers={"cookie": cookies}
-        ) as answer:
-            return answer.status, await answer.json(content_type=None)
+        return await exchange_code(self.url, visitor, page)
 
     async def group(self, name: str, portfolio_id: str) -> UUID:
         made = await self.admin.call("POST", f"/portfolio/{portfolio_id}/group", {"name": name})
         return UUID(made["id"])
+
+
+async def exchange_code(url: str, visitor: Visitor, page: Page) -> tuple[int, dict[str, Any]]:
+    """Do what the user interface of the server at ``url`` does with the code in its address."""
+    code = page.parameter("code")
+    assert code is not None, page
+    held = visitor.cookies.get(url.removeprefix("http://"), {})
+    cookies = "; ".join(f"{name}={value}" for name, value in held.items())
+    async with visitor.http.post(
+        f"{url}/mr-api/burgee/sign-in-code", json={"code": code}, headers={"cookie": cookies}
+    ) as answer:
+        return answer.status, await answer.json(content_type=None)
 
 
 @asynccontextmanager
