@@ -20,7 +20,7 @@ from mr.db.engines import BUSY_MILLISECONDS, database_url, owned_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alembic.config import Config  # noqa: PLC0415 - see above
+    from alembic.config import Config
     from sqlalchemy.engine import URL, Connection
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
