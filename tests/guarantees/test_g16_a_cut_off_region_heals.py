@@ -139,7 +139,7 @@ async def test_a_region_that_was_cut_off_serves_and_catches_up(
             weights=VALUES_ONLY,
         ) as driver,
         open_watch(driver, urls, streams=APPLICATIONS * ENVIRONMENTS) as watch,
-        open_fleet(region.edge.port, [driver.keys[0]], kinds=STREAMS) as fleet,
+        open_fleet(region.edge.port, [driver.keys[0]], kinds=STREAMS, limit_seconds=1800) as fleet,
     ):
         await all_open(watch, region)
         await fleet.ready()

@@ -26,6 +26,8 @@ T_RESTART = 10.0
 HEARTBEAT_SECONDS = 2.0
 LATE_SECONDS = 2.5
 """The clock of silence is looked at once a second, and the machine is shared."""
+LEAVES_SECONDS = 6.0
+"""Who is heard no more but still hears goes on hearing the log, until it finds that nobody answers it."""
 SEED = 20261117
 
 
@@ -41,7 +43,9 @@ async def cut_one_way(split: Split, process: BurgeeProcess, driver: Driver, dire
             link.stall(direction)
         noticed: bool = await eventually(
             lambda: _is_silent(process),
-            within_seconds=2 * HEARTBEAT_SECONDS + LATE_SECONDS,
+            within_seconds=2 * HEARTBEAT_SECONDS
+            + LATE_SECONDS
+            + (LEAVES_SECONDS if direction == "up" else 0.0),
             what=f"{process.name} to notice that it hears nothing",
         )
         assert noticed
