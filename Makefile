@@ -110,8 +110,8 @@ unit: $(SELF) $(DEV) ## Run the tests that need no sockets.
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 # Continuous integration runs the short form of these tests, as part of `make test`.
-guarantees: export GUARANTEE_CHANGES ?= 10000
-guarantees: export GUARANTEE_FAULTS ?= 100
+guarantees: export GUARANTEE_CHANGES ?= 3000
+guarantees: export GUARANTEE_FAULTS ?= 60
 guarantees: export GUARANTEE_REPETITIONS ?= 1
 
 .PHONY: guarantees
