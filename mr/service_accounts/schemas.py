@@ -31,6 +31,8 @@ class CreateServiceAccount(WireModel):
 
 
 class ServiceAccount(WireModel):
+    """`restricted` is our own, and absent unless true: without a filter such an account sees nothing."""
+
     id: UUID
     name: Name = Field(min_length=1, max_length=70)
     portfolioId: UUID | None = None
@@ -39,6 +41,7 @@ class ServiceAccount(WireModel):
     apiKeyClientSide: str | None = Field(None, max_length=400)
     apiKeyServerSide: str | None = Field(None, max_length=400)
     featureFilters: list[UUID] | None = None
+    restricted: bool | None = None
     permsInvalid: bool | None = None
     permissions: list[ServiceAccountPermission] = []
     whenArchived: datetime | None = None

@@ -283,6 +283,7 @@ async def show_accounts(
                 apiKeyClientSide=account.client_key if keys else None,
                 apiKeyServerSide=account.server_key if keys else None,
                 featureFilters=None if filters is None else filters.get(account.id, []),
+                restricted=account.restricted or None,
                 permsInvalid=None if loaded else True,
                 permissions=permissions.get(account.id, []),
                 whenArchived=account.archived_at,

@@ -123,6 +123,21 @@ async def test_filters_are_replaced_when_given(api, application):
     assert (await api.admin.account(account.id))["featureFilters"] == []
 
 
+async def test_an_account_that_lost_its_filters_is_shown_as_restricted_until_they_are_taken_away(
+    api, application
+):
+    mobile = await api.admin.create_filter(application.portfolio_id)
+    account = await api.admin.create_account(application.portfolio_id, {}, filters=[mobile])
+    assert (await api.admin.account(account.id))["restricted"] is True
+    await api.admin.delete_filter(application.portfolio_id, mobile)
+    (shown,) = await listed(api, application)
+    assert shown["restricted"] is True
+    lost = await api.admin.account(account.id)
+    assert (lost["restricted"], lost["featureFilters"]) == (True, [])
+    await api.admin.change_account(account.id, filters=[])
+    assert "restricted" not in await api.admin.account(account.id)
+
+
 async def test_an_environment_shows_its_accounts(api, application):
     account = await api.admin.create_account(application.portfolio_id, {application.environment_id: ["READ"]})
     shown = await api.admin.call(
