@@ -97,7 +97,10 @@ class GuardedHttp(HttpToolsProtocol):
 
 @dataclass(frozen=True)
 class Listener:
-    """One application on one address. Port 0 takes a free one."""
+    """One application on one address. Port 0 takes a free one; ``sock`` listens already, in their place.
+
+    ``opens`` returns when connections may be accepted; until then they wait in the socket.
+    """
 
     name: str
     app: ASGIApp
@@ -105,6 +108,8 @@ class Listener:
     port: int = 0
     http: type[asyncio.Protocol] = GuardedHttp
     trusted_proxies: tuple[str, ...] = ()
+    sock: socket.socket | None = None
+    opens: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,8 @@ class _Server(uvicorn.Server):
                 backlog=BACKLOG,
             )
         )
+        self._opens = listener.opens
+        self._told = asyncio.Event()
         self._over = asyncio.Event()
 
     @contextlib.contextmanager
@@ -196,7 +203,10 @@ class _Server(uvicorn.Server):
     async def run_on(self, sock: socket.socket) -> None:
         """Serve on that socket until told to finish; when cancelled, leave nothing open."""
         try:
-            await self.serve(sockets=[sock])
+            if self._opens is not None:
+                await _first(self._opens(), self._told.wait())
+            if not self.should_exit:
+                await self.serve(sockets=[sock])
         finally:
             for server in getattr(self, "servers", ()):
                 server.close()
@@ -211,6 +221,7 @@ class _Server(uvicorn.Server):
         """Stop accepting, let open requests end within a time; `force` does not wait for them."""
         self.force_exit = force
         self.should_exit = True
+        self._told.set()
         if force:
             self._abort_all()
 
@@ -250,10 +261,13 @@ class _Signals:
 @contextlib.contextmanager
 def _bound(listeners: Sequence[Listener]) -> Generator[list[socket.socket], None, None]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(contextlib.closing(_bind(listener))) for listener in listeners]
+        yield [stack.enter_context(contextlib.closing(listening_socket(listener))) for listener in listeners]
 
 
-def _bind(listener: Listener) -> socket.socket:
+def listening_socket(listener: Listener) -> socket.socket:
+    """The socket on which the listener's connections arrive. Raises CannotListen."""
+    if listener.sock is not None:
+        return listener.sock
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
     # The protocol is named, or asyncio would leave small answers to Nagle: 40 ms each.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
