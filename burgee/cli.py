@@ -119,12 +119,26 @@ def dacha(
 
 
 @app.command()
-def edge() -> None:
+def edge(
+    workers: Annotated[
+        int | None,
+        typer.Option(help="How many processes share the port; by default the setting BURGEE_EDGE_WORKERS."),
+    ] = None,
+) -> None:
     """Run Edge, what SDKs talk to, alone."""
-    settings = _settings(EdgeSettings)
+    settings = _settings(EdgeSettings, {} if workers is None else {"BURGEE_EDGE_WORKERS": str(workers)})
     from burgee.topologies.edge import run_edge
 
     _run(run_edge(settings))
+
+
+@app.command("edge-worker", hidden=True)
+def edge_worker(place: Annotated[str, typer.Argument(help="What `burgee edge` says.")]) -> None:
+    """Be one of several workers; started by `burgee edge` and by nobody else."""
+    settings = _settings(EdgeSettings)
+    from burgee.topologies.edge import run_edge_worker
+
+    _run(run_edge_worker(settings, place))
 
 
 @app.command("edge-rest")

@@ -4,22 +4,24 @@ Must not know which parts are inside.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from common.ledger import RequestMetrics
 from common.observability import watch_loop_lag
 from common.serve import Bound, Drain, Listener, serve
 from common.settings import ServingSettings
 from common.web import (
     BodyGuard,
     Health,
-    RequestMetrics,
     SdkCors,
     Surroundings,
     operational_routes,
@@ -33,6 +35,18 @@ class Internal:
 
     app: ASGIApp
     port: int
+
+
+@dataclass(frozen=True)
+class Handed:
+    """The sockets of a process that shares its main port with others: handed over by whoever opened them.
+
+    ``operations`` is for its own health and metrics; ``opens`` returns when it may accept on ``main``.
+    """
+
+    main: socket.socket
+    operations: socket.socket
+    opens: Callable[[Health], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -59,12 +73,20 @@ def assemble(
     internal: Internal | None = None,
     drain: Drain | None = None,
     cors_headers: Sequence[str] = (),
+    of_whole: Sequence[Route] | None = None,
 ) -> Process:
-    """Put the routes side by side, and what every process has around them."""
+    """Put the routes side by side, and what every process has around them.
+
+    ``of_whole``: health and metrics of all processes that share the main port, answered there in place of
+    this one's own.
+    """
     operational = operational_routes(name=name, version=version("burgee"), health=health, metrics=registry)
-    separate = settings.monitor_port is not None
+    separate = settings.monitor_port is not None or of_whole is not None
     # Clients of the contract ask for the version where they ask for features.
     on_main = [each for each in operational if not separate or each.path == "/info/version"]
+    if of_whole is not None and settings.monitor_port is None:
+        on_main += [each for each in operational if each.path == "/health/liveness"]
+        on_main += of_whole
     mine = [*on_main, *routes]
     app = Starlette(routes=mine, exception_handlers=problem_handlers())
     app.router.redirect_slashes = False
@@ -88,11 +110,21 @@ async def serve_process(
     settings: ServingSettings,
     *,
     on_listening: Callable[[Sequence[Bound]], None] | None = None,
+    handed: Handed | None = None,
 ) -> None:
-    """Serve until a signal; raises CannotListen before anything is served."""
+    """Serve until a signal, on sockets of its own or ``handed`` ones.
+
+    Raises CannotListen before anything is served.
+    """
     trusted = tuple(str(network) for network in settings.trusted_proxies)
-    listeners = [Listener("main", process.app, settings.host, settings.port, trusted_proxies=trusted)]
-    if process.monitor is not None and settings.monitor_port is not None:
+    main = Listener("main", process.app, settings.host, settings.port, trusted_proxies=trusted)
+    listeners = [main]
+    if handed is not None and process.monitor is not None:
+        listeners = [
+            replace(main, sock=handed.main, opens=partial(handed.opens, process.health)),
+            Listener("operations", process.monitor, sock=handed.operations),
+        ]
+    elif process.monitor is not None and settings.monitor_port is not None:
         listeners.append(Listener("monitor", process.monitor, settings.host, settings.monitor_port))
     if process.internal is not None:
         listeners.append(Listener("internal", process.internal.app, settings.host, process.internal.port))

@@ -261,25 +261,27 @@ class _Signals:
 @contextlib.contextmanager
 def _bound(listeners: Sequence[Listener]) -> Generator[list[socket.socket], None, None]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(contextlib.closing(listening_socket(listener))) for listener in listeners]
+        sockets = []
+        for each in listeners:
+            sock = each.sock or listening_socket(each.host, each.port)
+            sockets.append(stack.enter_context(contextlib.closing(sock)))
+        yield sockets
 
 
-def listening_socket(listener: Listener) -> socket.socket:
-    """The socket on which the listener's connections arrive. Raises CannotListen."""
-    if listener.sock is not None:
-        return listener.sock
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Listen there: connections wait from now on until somebody accepts. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named, or asyncio would leave small answers to Nagle: 40 ms each.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setblocking(False)
     try:
-        sock.bind((listener.host, listener.port))
+        sock.bind((host, port))
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
         reason = error.strerror or "not possible"
-        raise CannotListen(f"cannot listen on {listener.host}:{listener.port}: {reason}") from error
+        raise CannotListen(f"cannot listen on {host}:{port}: {reason}") from error
     return sock
 
 

@@ -64,6 +64,13 @@ class EdgeSettings(
     process: ClassVar[str] = "edge"
 
     port: Port = Field(8553, description="The main port. 0 takes a free one and logs it.")
+    edge_workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="How many processes share the main port, each an Edge of its own: one for each core. They"
+        " divide `BURGEE_CACHE_BYTES`, and each keeps its state in a folder of its own.",
+    )
     dacha_url: HttpAddress | None = Field(
         None, description="Dacha's look-ups over HTTP, such as `http://dacha:8902`; unset = over the bus."
     )
