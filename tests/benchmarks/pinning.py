@@ -1,0 +1,80 @@
+"""Which processor does what: what is measured has one alone, everything else shares the others."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PROCESSORS = sorted(os.sched_getaffinity(0))
+ALONE = len(PROCESSORS) > 1
+"""Whether what is measured can have a processor of its own."""
+SERVERS = {PROCESSORS[0]}
+OTHERS = set(PROCESSORS[1:]) or SERVERS
+_FIRST = -20
+"""Of a load client: what it notes as a moment may not be one at which it waited for its turn."""
+
+
+def stand_aside() -> None:
+    """Leave the processor of what is measured; whatever is started from now on stays away as well."""
+    os.sched_setaffinity(0, OTHERS)
+
+
+@contextmanager
+def on_server_cpu(processors: set[int] | None = None) -> Iterator[None]:
+    """What is started in this block runs where servers are measured."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors or SERVERS)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def move(pid: int, processors: set[int]) -> None:
+    """Let a running process and all of its threads go on elsewhere."""
+    for thread in _threads(pid):
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, processors)
+
+
+def put_first(pid: int) -> None:
+    """Let a process run whenever it can, where that is allowed."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, _FIRST)
+
+
+def cpu_seconds(pid: int) -> float:
+    """How long the process's threads have run so far, to the nanosecond."""
+    ran = 0
+    for thread in _threads(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            ran += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
+    return ran / 1e9
+
+
+def resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def most_resident_bytes(pid: int) -> int:
+    """The most memory that it had at any time."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"the kernel does not tell the memory of {pid}")
+
+
+def tcp_bytes() -> int:
+    """How much memory the kernel holds for all sockets."""
+    for line in Path("/proc/net/sockstat").read_text().splitlines():
+        if line.startswith("TCP:"):
+            words = line.split()
+            return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE")
+    raise RuntimeError("the kernel does not tell the memory of sockets")
+
+
+def _threads(pid: int) -> Sequence[int]:
+    with suppress(FileNotFoundError):
+        return [int(each) for each in os.listdir(f"/proc/{pid}/task")]
+    return []
