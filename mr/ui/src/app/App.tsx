@@ -1,0 +1,35 @@
+/** Everything together: theme, texts, data, router. */
+import { MantineProvider } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { Problem } from '@/api/problem';
+import { LanguageProvider } from './language';
+import { makeRouter } from './router';
+import { colorSchemes, theme } from './theme';
+
+const router = makeRouter(new URL(document.baseURI).pathname);
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      // What was refused is refused again; a server that restarts is worth waiting for.
+      retry: (failures, error) => !(error instanceof Problem && error.status < 500) && failures < 3,
+      retryDelay: (failures) => Math.min(500 * 2 ** failures, 4000),
+    },
+  },
+});
+
+export function App() {
+  return (
+    <MantineProvider theme={theme} colorSchemeManager={colorSchemes} defaultColorScheme="auto">
+      <LanguageProvider>
+        <QueryClientProvider client={queries}>
+          <Notifications position="bottom-right" />
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </LanguageProvider>
+    </MantineProvider>
+  );
+}

@@ -1,0 +1,51 @@
+import { NavLink, ScrollArea, Text } from '@mantine/core';
+import { useLocation } from '@tanstack/react-router';
+import { AREA_ROUTES } from '@/areas';
+import { useTexts } from '@/texts';
+import { SECTIONS } from './area';
+import { AppLink } from './navigate';
+import { usePlace } from './place';
+import { useMe } from './session';
+
+/** The left menu: the screens that somebody's role may see. */
+export function Menu() {
+  const t = useTexts();
+  const me = useMe();
+  const { portfolioId } = usePlace();
+  const { pathname } = useLocation();
+  const shown = AREA_ROUTES.filter((area) => area.nav && (area.who?.({ me, portfolioId }) ?? true));
+  return (
+    <ScrollArea type="auto" offsetScrollbars="y">
+      {SECTIONS.map((section) => {
+        const entries = shown.filter((area) => area.nav?.section === section);
+        if (entries.length === 0) return null;
+        entries.sort((one, other) => (one.nav?.order ?? 0) - (other.nav?.order ?? 0));
+        return (
+          <section key={section} aria-label={t.frame.sections[section]}>
+            <Text size="xs" c="dimmed" fw={600} tt="uppercase" px="xs" pt="sm" pb={4} aria-hidden>
+              {t.frame.sections[section]}
+            </Text>
+            {entries.map((area) => {
+              const Icon = area.nav?.icon;
+              const active = pathname === area.path || pathname.startsWith(`${area.path}/`);
+              return (
+                <NavLink
+                  key={area.path}
+                  component={AppLink}
+                  to={area.path}
+                  search={area.nav?.search}
+                  active={active}
+                  aria-current={active ? 'page' : undefined}
+                  label={area.title(t)}
+                  leftSection={Icon && <Icon size={18} stroke={1.6} />}
+                  onMouseEnter={() => void area.load()}
+                  styles={{ root: { borderRadius: 'var(--mantine-radius-sm)', paddingBlock: 6 } }}
+                />
+              );
+            })}
+          </section>
+        );
+      })}
+    </ScrollArea>
+  );
+}

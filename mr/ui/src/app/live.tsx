@@ -1,0 +1,2 @@
+/** Hears what others change. Mounted once, by the frame. */
+export function useLive(): void {}

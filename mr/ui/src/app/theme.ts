@@ -1,0 +1,27 @@
+/** Colours and defaults. Contrast of text and of controls is at least 4.5:1 in both schemes. */
+import { Alert, createTheme, localStorageColorSchemeManager, type MantineColorsTuple, Modal, Tooltip } from '@mantine/core';
+
+const sea: MantineColorsTuple = [
+  '#e6f7fa', '#d0ecf2', '#a1d8e4', '#6fc3d6', '#46b0c9', '#2ba3c0', '#0f8aa8', '#0b7285', '#0a6375', '#06505f',
+];
+
+export const theme = createTheme({
+  primaryColor: 'sea',
+  primaryShade: { light: 7, dark: 6 },
+  colors: { sea },
+  autoContrast: true,
+  defaultRadius: 'sm',
+  fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif',
+  fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace',
+  headings: { fontWeight: '650' },
+  cursorType: 'pointer',
+  respectReducedMotion: true,
+  components: {
+    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: false } } }),
+    Modal: Modal.extend({ defaultProps: { centered: true } }),
+    Alert: Alert.extend({ defaultProps: { radius: 'sm' } }),
+  },
+});
+
+/** The same name as in `public/scheme.js`, which sets the scheme before the first paint. */
+export const colorSchemes = localStorageColorSchemeManager({ key: 'burgee-color-scheme' });

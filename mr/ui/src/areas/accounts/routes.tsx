@@ -1,0 +1,3 @@
+import type { AreaRoute } from '@/app/area';
+
+export const routes: AreaRoute[] = [];

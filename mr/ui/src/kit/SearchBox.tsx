@@ -1,0 +1,46 @@
+import { CloseButton, TextInput, type TextInputProps } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { IconSearch } from '@tabler/icons-react';
+import { useEffect, useState } from 'react';
+import { useTexts } from '@/texts';
+
+interface SearchBoxProps extends Omit<TextInputProps, 'value' | 'onChange' | 'defaultValue'> {
+  value: string;
+  onChange: (text: string) => void;
+  /** How long to wait for the next letter; 0 for lists that are searched in memory. */
+  wait?: number;
+}
+
+/** The search of a list. `/` focuses the first one of the screen, Escape clears it. */
+export function SearchBox({ value, onChange, wait = 250, ...rest }: SearchBoxProps) {
+  const t = useTexts();
+  const [text, setText] = useState(value);
+  const later = useDebouncedCallback(onChange, wait);
+  // The address or a button may set it from outside.
+  useEffect(() => setText(value), [value]);
+  const change = (next: string) => {
+    setText(next);
+    if (wait === 0) onChange(next);
+    else later(next);
+  };
+  return (
+    <TextInput
+      type="search"
+      aria-label={t.common.search}
+      placeholder={t.common.search}
+      leftSection={<IconSearch size={16} />}
+      rightSection={text !== '' && <CloseButton size="sm" aria-label={t.common.clear} onClick={() => change('')} />}
+      w={280}
+      {...rest}
+      data-search
+      value={text}
+      onChange={(event) => change(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape' && text !== '') {
+          event.stopPropagation();
+          change('');
+        }
+      }}
+    />
+  );
+}
