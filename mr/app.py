@@ -47,6 +47,8 @@ from mr.filters.endpoints import FilterEndpoints
 from mr.groups.endpoints import GroupEndpoints
 from mr.history.endpoints import HistoryEndpoints
 from mr.landing import landing_route
+from mr.live.endpoints import LiveEndpoints
+from mr.live.feed import LiveFeed, open_live_feed
 from mr.people.endpoints import PersonEndpoints
 from mr.portfolios.endpoints import PortfolioEndpoints
 from mr.propagation.endpoints import PropagationEndpoints
@@ -75,6 +77,8 @@ class Mr:
     operations: tuple[Operation, ...]
     pages: tuple[BaseRoute, ...]
     """What browsers meet beside the operations."""
+    live: LiveFeed
+    """Drained before the server stops accepting, or its streams would hold it up."""
     max_body_bytes: int
     version: str
 
@@ -124,9 +128,10 @@ async def open_mr(
         capabilities=able,
         local=settings.local_sign_in,
     )
-    async with open_sign_in(
-        settings, database, sessions=sessions, capabilities=able, registry=registry
-    ) as sign_in:
+    async with (
+        open_live_feed(database, sessions) as live,
+        open_sign_in(settings, database, sessions=sessions, capabilities=able, registry=registry) as sign_in,
+    ):
         subjects = (
             SystemEndpoints(
                 database,
@@ -162,6 +167,7 @@ async def open_mr(
             CacheEndpoints(database),
             PropagationEndpoints(database, propagation or Propagation()),
             AuditEndpoints(database),
+            LiveEndpoints(live),
         )
         operations = tuple(operation for subject in subjects for operation in subject.operations())
         retries = Counter(
@@ -172,7 +178,15 @@ async def open_mr(
         )
         for operation in operations:
             operation.on_retry = lambda sqlstate: retries.labels(sqlstate).inc()
-        yield Mr(database, sessions, operations, tuple(sign_in.routes()), settings.max_body_bytes, version)
+        yield Mr(
+            database,
+            sessions,
+            operations,
+            tuple(sign_in.routes()),
+            live,
+            max_body_bytes=settings.max_body_bytes,
+            version=version,
+        )
 
 
 def mr_app(mr: Mr) -> ASGIApp:

@@ -1,5 +1,6 @@
 """What every process that is an MR runs, and the database below it."""
 
+import asyncio
 import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,7 @@ from burgee.processes import Internal
 from burgee.topologies.between import revealed
 from common.contracts.reports import Report
 from common.messaging.nats import NatsBus
+from common.serve import Drain
 from mr.app import mr_app, open_mr, open_vault
 from mr.db.session import Database
 from mr.deliveries.worker import open_deliveries
@@ -29,6 +31,7 @@ class Management:
     app: ASGIApp
     internal: Internal | None
     propagation: Propagation
+    drain: Drain
 
 
 @asynccontextmanager
@@ -60,7 +63,7 @@ async def management(
         mr = await parts.enter_async_context(
             open_mr(settings, database, server_name=name, registry=registry, propagation=propagation)
         )
-        yield Management(mr_app(mr), _internal(settings, database), propagation)
+        yield Management(mr_app(mr), _internal(settings, database), propagation, mr.live.drain)
 
 
 def teller(bus: NatsBus | None, propagation: Propagation) -> Callable[[Report], Awaitable[None]]:
@@ -72,6 +75,15 @@ def teller(bus: NatsBus | None, propagation: Propagation) -> Callable[[Report], 
         propagation.told(report)
 
     return tell
+
+
+def drained_together(*drains: Drain) -> Drain:
+    """Send everybody away at once, in a process that has several kinds of streams."""
+
+    async def drain(seconds: float) -> None:
+        await asyncio.gather(*(each(seconds) for each in drains))
+
+    return drain
 
 
 def _relay(

@@ -25,7 +25,7 @@ async def compose_mr(settings: MrSettings) -> AsyncIterator[Process]:
         mr = await parts.enter_async_context(
             management(settings, name=MR, database=database, bus=bus, registry=registry)
         )
-        yield assemble(MR, settings, registry, Health({}), rest=mr.app, internal=mr.internal)
+        yield assemble(MR, settings, registry, Health({}), rest=mr.app, internal=mr.internal, drain=mr.drain)
 
 
 async def run_mr(settings: MrSettings) -> None:

@@ -14,7 +14,7 @@ from burgee.settings import PartySettings
 from burgee.topologies.between import bus_of, new_instance
 from burgee.topologies.dacha import lookups_on_the_bus
 from burgee.topologies.databases import DirectSink, writable_database
-from burgee.topologies.management import management, teller
+from burgee.topologies.management import drained_together, management, teller
 from common.caching.loader import Origin
 from common.messaging.bus import Bus
 from common.messaging.local import LocalBus
@@ -100,7 +100,7 @@ async def compose_party(
             routes=edge.routes(),
             rest=mr.app,
             internal=mr.internal,
-            drain=edge.drain,
+            drain=drained_together(edge.drain, mr.drain),
             cors_headers=settings.cors_headers,
         )
         yield process, database

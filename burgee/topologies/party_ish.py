@@ -37,6 +37,7 @@ async def compose_party_ish(settings: PartyIshSettings) -> AsyncIterator[Process
             routes=edge.routes(),
             rest=mr.app,
             internal=mr.internal,
+            drain=mr.drain,
             cors_headers=settings.cors_headers,
         )
 

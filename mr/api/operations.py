@@ -14,7 +14,7 @@ from uuid import UUID
 from fastapi import Depends
 from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from common.errors import BadRequest, NotFound, Unauthenticated
 from common.web import request_id_of
@@ -33,6 +33,15 @@ class Access(Enum):
     OPEN = "open"
     SIGNED_IN = "signed-in"
     RESETTING = "resetting"
+
+
+class _EventStream(JSONResponse):
+    """For the document alone: what is answered is encoded by whoever answers."""
+
+    media_type = "text/event-stream"
+
+
+_EVENTS: Final = "Server-Sent Events, for as long as the caller listens; the data of each is one such object."
 
 
 class Operation(APIRoute):
@@ -57,7 +66,9 @@ class Operation(APIRoute):
         status: int = 200,
         access: Access = Access.SIGNED_IN,
         deprecated: bool = False,
+        event_stream: bool = False,
     ) -> None:
+        """``event_stream``: it answers with Server-Sent Events, whose data are ``answers``."""
         self.access = access
         super().__init__(
             path,
@@ -67,6 +78,8 @@ class Operation(APIRoute):
             name=operation_id,
             tags=[service],
             response_model=answers,
+            response_class=_EventStream if event_stream else JSONResponse,
+            response_description=_EVENTS if event_stream else "Successful Response",
             status_code=status,
             responses=_documented(statuses, bodies or {}, access),
             deprecated=deprecated or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -84,6 +85,27 @@ class Sessions:
         if now - found.last_seen_at > self._refresh:
             await self._seen(found.id, found.person_id, now)
         return Identity(found.person_id, found.id, must_reset)
+
+    async def lasting(self, token_hashes: Collection[str]) -> frozenset[str]:
+        """Return those with which one could call now. Looking does not make a sign-in last longer."""
+        now = utc_now()
+        async with self._database.read() as session:
+            begun = await session.scalars(
+                select(LoginSession.token_hash)
+                .join(Person, Person.id == LoginSession.person_id)
+                .where(
+                    LoginSession.token_hash.in_(token_hashes),
+                    ~self._ended(now),
+                    Person.archived_at.is_(None),
+                    Person.password_requires_reset.is_(False),
+                )
+            )
+            permanent = await session.scalars(
+                select(Person.access_token_hash).where(
+                    Person.access_token_hash.in_(token_hashes), Person.archived_at.is_(None)
+                )
+            )
+            return frozenset(begun) | frozenset(each for each in permanent if each)
 
     async def end(self, session: WriteSession, session_id: UUID) -> None:
         """Revoke one session inside the caller's transaction."""

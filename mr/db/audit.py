@@ -117,11 +117,11 @@ def _masked(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-async def write_audit(session: AsyncSession, noticed: Sequence[RowChange]) -> None:
-    """Add the rows for what a transaction noticed, at its end."""
+async def write_audit(session: AsyncSession, noticed: Sequence[RowChange]) -> bool:
+    """Add the rows for what a transaction noticed, at its end; answer whether there are any."""
     told = _worth_telling(_objects(noticed))
     if not told:
-        return
+        return False
     act = _present.get()
     places = _Places(session)
     await places.load([each for each, _ in told])
@@ -142,6 +142,7 @@ async def write_audit(session: AsyncSession, noticed: Sequence[RowChange]) -> No
         for each, changes in told
     ]
     await session.execute(insert(AuditRow), rows)
+    return True
 
 
 def _worth_telling(objects: Iterable[_Told]) -> list[tuple[_Told, dict[str, Any]]]:

@@ -186,6 +186,7 @@ class Database:
         self._engines = engines
         self._tombstone_seconds = tombstone_seconds
         self._wakes: list[Callable[[], None]] = []
+        self._audit_wakes: list[Callable[[], None]] = []
         # Waiting here is fair and holds no connection. SQLite has one writer; on PostgreSQL those that
         # may wait for locks leave a few connections to those that wait for nobody.
         self._turns = asyncio.Semaphore(1 if self.dialect == "sqlite" else pool_size)
@@ -227,7 +228,7 @@ class Database:
                         await session.lock(locks)
                     yield session
                     await session.flush()
-                    await write_audit(session, session.sync_session.recorder.take())
+                    audited = await write_audit(session, session.sync_session.recorder.take())
                     if session.highest_seq and self.dialect == "postgresql":
                         await notify(session, self.name)
                 if session.highest_seq:
@@ -235,11 +236,19 @@ class Database:
         if session.highest_seq:
             for wake in self._wakes:
                 wake()
+        if audited:
+            for wake in self._audit_wakes:
+                wake()
 
     def on_commit(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake`` after each commit that logged a change, on this loop; call the result to stop."""
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
+
+    def on_audit(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` after each commit that the audit tells of, on this loop; call the result to stop."""
+        self._audit_wakes.append(wake)
+        return lambda: self._audit_wakes.remove(wake)
 
     @asynccontextmanager
     async def _turn(self, locks: Locks) -> AsyncIterator[None]:

@@ -21,7 +21,7 @@ from tests.support.calls import CALLS, World
 from tests.support.people import add_person
 from tests.support.personas import ALSO_REFUSING, EVERYBODY, ROLES, RULE_OF
 
-# Nothing to aim at: tried elsewhere. The set-up is over, and nobody is invited twice.
+# Nothing to aim at: tried elsewhere. The set-up is over, nobody is invited twice, and a stream does not end.
 ELSEWHERE: Final = {
     *(
         "setupSiteAdmin",
@@ -31,7 +31,7 @@ ELSEWHERE: Final = {
         "login",
         "personByToken",
     ),
-    *("exchangeSignInCode", "getWebhookDetails", "decryptSystemConfig"),
+    *("listenToChanges", "exchangeSignInCode", "getWebhookDetails", "decryptSystemConfig"),
 }
 # They end what the caller is signed in with.
 LAST: Final = ("logout",)

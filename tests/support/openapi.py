@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+EVENTS = "text/event-stream"
 
 
 class Description:
@@ -57,12 +58,10 @@ class Description:
         if schema is None:
             return f"{name}: {status} came as {media_type or 'nothing'}, documented is {sorted(content)}"
         validator = self._validator((name, status, media_type), schema)
-        error = next(validator.iter_errors(json.loads(body, parse_float=_finite)), None)
-        return (
-            None
-            if error is None
-            else f"{name}: {status} does not fit at {error.instance_path}: {error.message}"
-        )
+        for document in _data_of_events(body) if media_type == EVENTS else [body]:
+            for error in validator.iter_errors(json.loads(document, parse_float=_finite)):
+                return f"{name}: {status} does not fit at {error.instance_path}: {error.message}"
+        return None
 
     def _validator(self, key: tuple[str, int, str], schema: dict[str, Any]) -> Any:
         found = self._validators.get(key)
@@ -81,6 +80,10 @@ def description_of(operations: Sequence[Operation]) -> Description:
     if key not in _described:
         _described[key] = Description(openapi_document(operations, version="1"))
     return _described[key]
+
+
+def _data_of_events(body: bytes) -> list[bytes]:
+    return [line.removeprefix(b"data:") for line in body.splitlines() if line.startswith(b"data:")]
 
 
 def _finite(token: str) -> float:

@@ -30,7 +30,7 @@ RULES: Final = {
     EVERYBODY: "isInstalled setupSiteAdmin login getInfoVersion registerPerson personByToken getWebhookTypes"
     " getLoginUrlForProvider exchangeSignInCode",
     # deleteFeatureForEnvironment is refused as bad before anybody is asked for.
-    SIGNED_IN: "findPortfolios deleteFeatureForEnvironment",
+    SIGNED_IN: "findPortfolios deleteFeatureForEnvironment listenToChanges",
     # Whose token is permanent has nothing to end.
     SIGNED_IN - {"admin account"}: "logout",
     IN_PORTFOLIO: "getPortfolio findApplications findGroups getEnvironment findEnvironments"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -66,18 +66,23 @@ class Stream:
         return found
 
 
-@asynccontextmanager
-async def open_stream(
+def open_stream(
     url: str, key: str, *, headers: Mapping[str, str] | None = None, read_seconds: float = 60.0
+) -> AbstractAsyncContextManager[Stream]:
+    """Connect as an SDK, and listen until the block ends; status and headers are there at once."""
+    return open_events(f"{url}/features/{key}", headers=headers, read_seconds=read_seconds)
+
+
+@asynccontextmanager
+async def open_events(
+    address: str, *, headers: Mapping[str, str] | None = None, read_seconds: float = 60.0
 ) -> AsyncIterator[Stream]:
     """Connect, and listen until the block ends; the answer's status and headers are there at once."""
     timeout = aiohttp.ClientTimeout(total=None, sock_read=read_seconds)
     failure: BaseException | None = None
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
-        http.get(
-            f"{url}/features/{key}", headers={"accept": "text/event-stream", **(headers or {})}
-        ) as answer,
+        http.get(address, headers={"accept": "text/event-stream", **(headers or {})}) as answer,
         asyncio.TaskGroup() as listeners,
     ):
         stream = Stream(answer.status, answer.headers)

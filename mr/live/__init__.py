@@ -1,0 +1,1 @@
+"""What changed, told to whoever looks at it just now."""
