@@ -1,84 +1,18 @@
 """`burgee edge` as a process on a real bus: it leaves in order, and comes back with what it knew."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
-from common.contracts.environments import hash_key
-from common.contracts.events import LoggedEvent, encode_data, event_type
 from common.contracts.reports import Report
-from common.messaging.nats import NatsBus, open_nats_bus
-from common.origins.remote import answer
-from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
+from tests.support.backbones import ENVIRONMENT, SDK_KEY, Backbone, a_log, open_backbone
 from tests.support.edges import EventReader
-from tests.support.nats import EVENT_KEY, NatsServer, bus_settings, running_nats
-from tests.support.origins import ModelOrigin
+from tests.support.nats import EVENT_KEY, NatsServer, running_nats
 from tests.support.processes import BurgeeProcess
-from tests.support.sources import SERVER_KEY
 from tests.support.waiting import eventually
 
-ENVIRONMENT = environment_id("production")
-SDK_KEY = f"{ENVIRONMENT}/{SERVER_KEY}"
 UNKNOWN = f"{ENVIRONMENT}/anotherkeyanotherkeyanotherkeyanotherkey"
-
-
-@dataclass
-class Backbone:
-    """What an Edge finds on the bus: MR's log with its relay, a Dacha, and somebody who hears reports."""
-
-    server: NatsServer
-    log: ChangeLog
-    bus: NatsBus
-    reports: list[Report] = field(default_factory=list)
-
-    async def change(self, key: str) -> None:
-        self.log.set_feature(ENVIRONMENT, key)
-        await self.bus.publish([_logged(each) for each in self.log.assign()])
-
-    async def relay(self) -> None:
-        """Beat as a relay does, for ever."""
-        while True:
-            if self.bus.connected:
-                await self.bus.beat(self.log.heartbeat())
-            await asyncio.sleep(0.2)
-
-
-def _logged(event):
-    return LoggedEvent(
-        id=event.id,
-        type=event_type(event.data),
-        counter=event.counter,
-        position=event.position,
-        term=event.term,
-        epoch=event.epoch,
-        revision=event.revision,
-        previous=event.previous,
-        digest=event.digest,
-        time=event.time,
-        payload=encode_data(event.data),
-    )
-
-
-@asynccontextmanager
-async def open_backbone(server: NatsServer, log: ChangeLog) -> AsyncIterator[Backbone]:
-    origin = ModelOrigin(log)
-
-    async def answered(question: bytes) -> bytes:
-        return await answer(origin, question)
-
-    async with AsyncExitStack() as parts:
-        bus = await parts.enter_async_context(open_nats_bus(bus_settings(server.url), instance="backbone"))
-        backbone = Backbone(server, log, bus)
-        await parts.enter_async_context(bus.on_report(backbone.reports.append))
-        await parts.enter_async_context(bus.serve("dacha", answered))
-        tasks = await parts.enter_async_context(asyncio.TaskGroup())
-        beating = tasks.create_task(backbone.relay())
-        parts.callback(beating.cancel)
-        yield backbone
 
 
 def an_edge(server: NatsServer, folder: Path) -> BurgeeProcess:
@@ -95,11 +29,7 @@ def an_edge(server: NatsServer, folder: Path) -> BurgeeProcess:
 
 
 async def test_an_edge_leaves_in_order_and_comes_back_with_what_it_knew(tmp_path: Path) -> None:
-    log = ChangeLog()
-    log.create_environment(ENVIRONMENT)
-    log.set_feature(ENVIRONMENT, "FIRST")
-    log.save_account(account_id("sdk"), key_hash("c"), hash_key(SERVER_KEY), environments=[ENVIRONMENT])
-    log.assign()
+    log = a_log()
     with running_nats() as server:
         edge = an_edge(server, tmp_path)
         try:
