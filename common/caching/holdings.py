@@ -50,6 +50,36 @@ class Limits(NamedTuple):
     silent_after_seconds: float
 
 
+class _Shelf:
+    """What is held of one kind: how much each weighs, and in which order what nobody pins is to go."""
+
+    __slots__ = ("loose", "weight", "weights")
+
+    def __init__(self) -> None:
+        self.weights: dict[CounterId, int] = {}
+        self.loose: OrderedDict[CounterId, None] = OrderedDict()
+        self.weight = 0
+
+    def put(self, counter: CounterId, weight: int, *, pinned: bool) -> None:
+        self.weight += weight - self.weights.get(counter, 0)
+        self.weights[counter] = weight
+        if not pinned:
+            self.loosen(counter)
+
+    def drop(self, counter: CounterId) -> None:
+        self.weight -= self.weights.pop(counter, 0)
+        self.loose.pop(counter, None)
+
+    def loosen(self, counter: CounterId) -> None:
+        """Nobody pins it any more: it goes when its turn comes."""
+        if counter in self.weights:
+            self.loose.setdefault(counter)
+
+    def fix(self, counter: CounterId) -> None:
+        """Somebody pins it."""
+        self.loose.pop(counter, None)
+
+
 class Holdings:
     """The replica and everything around it that is decided without asking anybody.
 
@@ -69,9 +99,8 @@ class Holdings:
         self._clock = clock
         self._started = clock()
         self._watchers: tuple[Watcher, ...] = ()
-        self._environments: OrderedDict[CounterId, int] = OrderedDict()
-        self._accounts: OrderedDict[CounterId, int] = OrderedDict()
-        self._bytes = 0
+        self._environments = _Shelf()
+        self._accounts = _Shelf()
         self._pins: Counter[CounterId] = Counter()
         #: Environments that somebody holds on to and that are not here: to be loaded.
         self.awaited: dict[str, None] = {}
@@ -147,7 +176,7 @@ class Holdings:
         return {
             "environments": ("Environments held", len(replica.environments)),
             "accounts": ("Service accounts held", len(replica.accounts)),
-            "bytes": ("Estimated bytes of the environments held", self._bytes),
+            "bytes": ("Estimated bytes of the environments held", self._environments.weight),
             "suspects": (
                 "Values that may be behind and are loaded again",
                 len(replica.suspects),
@@ -172,6 +201,7 @@ class Holdings:
     def pin(self, counter: CounterId) -> None:
         """Keep from eviction, once more; an environment that is not here is loaded."""
         self._pins[counter] += 1
+        self._shelf(counter).fix(counter)
         if counter.kind == "environment" and counter.id not in self.replica.environments:
             self.awaited[counter.id] = None
             self.on_wants()
@@ -182,6 +212,7 @@ class Holdings:
         if self._pins[counter] <= 0:
             del self._pins[counter]
             self.awaited.pop(counter.id, None)
+            self._shelf(counter).loosen(counter)
             self._shed()
 
     def give_up(self, environment_id: str) -> None:
@@ -194,14 +225,11 @@ class Holdings:
     def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
         self.swaps += 1
         counter = CounterId("environment", environment_id)
-        self._bytes -= self._environments.get(counter, 0)
         self.awaited.pop(environment_id, None)
         if snapshot is None:
-            self._environments.pop(counter, None)
+            self._environments.drop(counter)
         else:
-            weight = _weigh(snapshot)
-            self._bytes += weight
-            self._environments[counter] = weight
+            self._environments.put(counter, _weigh(snapshot), pinned=counter in self._pins)
             self._shed()
         self._tell_environment(environment_id, snapshot)
 
@@ -209,9 +237,9 @@ class Holdings:
         self.swaps += 1
         counter = CounterId("account", record.id)
         if record.removed:
-            self._accounts.pop(counter, None)
+            self._accounts.drop(counter)
         else:
-            self._accounts[counter] = 1
+            self._accounts.put(counter, 1, pinned=counter in self._pins)
             self._shed()
         for watcher in self._watchers:
             watcher.account_changed(record)
@@ -232,30 +260,39 @@ class Holdings:
         return limit is None or self.replica.age(held) <= limit
 
     def _shed(self) -> None:
-        limits = self._limits
-        self._evict(
-            self._environments,
-            lambda: len(self._environments) > limits.environments or self._bytes > limits.environment_bytes,
-        )
-        self._evict(self._accounts, lambda: len(self._accounts) > limits.accounts)
+        limits, environments, accounts = self._limits, self._environments, self._accounts
+        while (
+            environments.weight > limits.environment_bytes or len(environments.weights) > limits.environments
+        ):
+            if not self._evict_one(environments):
+                break
+        while len(accounts.weights) > limits.accounts:
+            if not self._evict_one(accounts):
+                break
 
-    def _evict(self, queue: OrderedDict[CounterId, int], too_much: Callable[[], bool]) -> None:
-        # Twice round: the first may find nothing but marks. What everybody holds on to stays, above the
-        # bound too; the newest stays, or a single huge environment could never be served.
-        for _ in range(2 * len(queue)):
-            if len(queue) <= 1 or not too_much():
-                return
-            counter = next(iter(queue))
+    def _evict_one(self, shelf: _Shelf) -> bool:
+        """Evict what was not used of late; False when nothing may go.
+
+        What somebody pins stays, above the bound too; the newest stays, or a single huge environment could
+        never be served.
+        """
+        loose = shelf.loose
+        while len(loose) > 1:
+            counter = next(iter(loose))
             held = self._held(counter)
-            if held is not None and (held.used or counter in self._pins):
+            if held is not None and held.used:
+                # Each mark is cleared once for each look-up that set it, so this ends.
                 held.used = False
-                queue.move_to_end(counter)
+                loose.move_to_end(counter)
                 continue
-            weight = queue.pop(counter)
-            if counter.kind == "environment":
-                self._bytes -= weight
+            shelf.drop(counter)
             self.replica.evict(counter)
             self._metrics.evictions[counter.kind] += 1
+            return True
+        return False
+
+    def _shelf(self, counter: CounterId) -> _Shelf:
+        return self._environments if counter.kind == "environment" else self._accounts
 
     def _held(self, counter: CounterId) -> AnyHeld | None:
         if counter.kind == "environment":

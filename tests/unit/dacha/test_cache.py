@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
@@ -375,6 +376,26 @@ async def test_what_is_least_used_goes_first_and_what_is_held_on_to_stays(log, o
         # What was evicted comes back, and not older than it was.
         log.set_feature(names[2], "a")
         assert (await dacha.cache.find_environment(names[2])).revision == 2
+
+
+async def test_what_is_held_on_to_is_not_looked_at_when_something_must_go(log, origin):
+    """With every stream's environment above the bound, each change would cost as much as there are."""
+    names = [environment_id(str(number)) for number in range(50)]
+    for name in names:
+        log.create_environment(name)
+    async with running_dacha(origin, cache_environments=4) as dacha, AsyncExitStack() as holding:
+        for name in names:
+            holding.enter_context(dacha.cache.hold(name, ACCOUNT))
+            await dacha.cache.find_environment(name)
+        environments = dacha.holdings.replica.environments
+        assert set(environments) == set(names)
+        log.set_feature(names[0], "a")
+        await eventually(lambda: environments[names[0]].value.revision == 2)
+        assert all(environments[name].used for name in names), "a mark was taken away in passing"
+        assert not dacha.metrics.evictions
+        await holding.aclose()
+        assert len(environments) == 4
+        assert dacha.metrics.evictions["environment"] == 46
 
 
 async def test_bytes_are_bounded_too(log, origin):
