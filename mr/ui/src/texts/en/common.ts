@@ -37,6 +37,19 @@ export const common = {
   emptySearch: (text: string) => `Nothing matches “${text}”.`,
   emptySearchHint: 'Try fewer letters, or clear the search.',
   types: { BOOLEAN: 'On or off', STRING: 'Text', NUMBER: 'Number', JSON: 'JSON' },
+  json: {
+    format: 'Lay out',
+    compact: 'On one line',
+    valid: 'Valid JSON',
+    invalid: (message: string) => `Not valid: ${message}`,
+    invalidAt: (line: number, message: string) => `Line ${line}: ${message}`,
+    empty: 'Empty',
+  },
+  diff: {
+    same: 'No difference.',
+    removed: 'removed:',
+    added: 'added:',
+  },
   failure: {
     title: 'This did not work',
     unreachable: 'The server does not answer.',

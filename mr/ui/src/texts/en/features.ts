@@ -358,14 +358,6 @@ export const features = {
     hide: 'Hide the comparison',
     last: (count: number) => `The last ${count} versions`,
   },
-  json: {
-    format: 'Lay out',
-    compact: 'On one line',
-    valid: 'Valid JSON',
-    invalid: (message: string) => `Not valid: ${message}`,
-    invalidAt: (line: number, message: string) => `Line ${line}: ${message}`,
-    empty: 'Empty',
-  },
   strategy,
   changes,
 };

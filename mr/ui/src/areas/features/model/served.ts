@@ -4,6 +4,7 @@
  * In the editor a number is the text that was typed, so that nothing is rounded while typing and the
  * server, which keeps decimal text, gets exactly what the person saw.
  */
+import { jsonFault } from '@/kit/json';
 import type { FeatureType, Served } from './wire';
 
 export function fromWire(type: FeatureType, value: unknown): Served {
@@ -53,98 +54,4 @@ export function valueFault(type: FeatureType, value: Served): ValueFault | null 
 
 export function isNumber(text: string): boolean {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim());
-}
-
-export interface JsonFault {
-  message: string;
-  line: number | null;
-}
-
-/** Why a text is no JSON document, with the line where parsing stopped when the browser tells. */
-export function jsonFault(text: string): JsonFault | null {
-  try {
-    JSON.parse(text);
-    return null;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const line = /line (\d+)/.exec(message);
-    const position = /position (\d+)/.exec(message);
-    if (line?.[1] !== undefined) return { message, line: Number(line[1]) };
-    if (position?.[1] !== undefined) {
-      return { message, line: text.slice(0, Number(position[1])).split('\n').length };
-    }
-    return { message, line: null };
-  }
-}
-
-/**
- * Lay a JSON text out with two spaces, without touching a single token.
- *
- * `JSON.stringify(JSON.parse(text))` would round long numbers and reorder integer-like names.
- */
-export function formatJson(text: string): string {
-  let out = '';
-  let depth = 0;
-  let index = 0;
-  const newLine = () => '\n' + '  '.repeat(depth);
-  while (index < text.length) {
-    const at = text.charAt(index);
-    if (at === '"') {
-      const end = endOfString(text, index);
-      out += text.slice(index, end);
-      index = end;
-      continue;
-    }
-    if (at === '{' || at === '[') {
-      const after = skipSpace(text, index + 1);
-      const closing = text.charAt(after);
-      if (closing === '}' || closing === ']') {
-        out += at + closing;
-        index = after + 1;
-        continue;
-      }
-      depth += 1;
-      out += at + newLine();
-    } else if (at === '}' || at === ']') {
-      depth = Math.max(0, depth - 1);
-      out += newLine() + at;
-    } else if (at === ',') out += at + newLine();
-    else if (at === ':') out += ': ';
-    else if (!/\s/.test(at)) out += at;
-    index += 1;
-  }
-  return out;
-}
-
-/** One line without white space between tokens: how a document looks in a cell. */
-export function compactJson(text: string): string {
-  let out = '';
-  let index = 0;
-  while (index < text.length) {
-    const at = text.charAt(index);
-    if (at === '"') {
-      const end = endOfString(text, index);
-      out += text.slice(index, end);
-      index = end;
-      continue;
-    }
-    if (!/\s/.test(at)) out += at;
-    index += 1;
-  }
-  return out;
-}
-
-function endOfString(text: string, start: number): number {
-  for (let index = start + 1; index < text.length; index += 1) {
-    const at = text.charAt(index);
-    if (at === '\\') index += 1;
-    else if (at === '"') return index + 1;
-  }
-  return text.length;
-}
-
-function skipSpace(text: string, start: number): number {
-  let index = start;
-  while (index < text.length && /\s/.test(text.charAt(index))) index += 1;
-  return index;
 }
