@@ -6,10 +6,9 @@ a rename is a deletion and a feature, and a key that came back under another id 
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import NamedTuple
 
-from common.contracts.environments import EnvironmentSnapshot
+from common.contracts.environments import EnvironmentSnapshot, Policy
 from common.contracts.features import FeatureState, deletion
 from edge import frames
 from edge.answers import View, earliest, instant, is_due, payload, visible
@@ -35,39 +34,62 @@ class Difference(NamedTuple):
 NOTHING = Difference(b"", 0, None)
 
 
-def difference(sent: Sent, snapshot: EnvironmentSnapshot, view: View, now: float) -> Difference:
-    """Return what leads from ``sent`` to ``snapshot`` as ``view`` sees it now.
+class Moves(NamedTuple):
+    """What came between two snapshots as one policy saw the former and another sees the latter.
 
-    Deletions come first: an SDK that holds features by id must not lose one that was renamed.
+    No matter for whom it is evaluated: ``kept`` are the features that did not change, ``changed`` those
+    that did, each with what it was before, if anything.
     """
-    before = {state.key: state for state in visible(sent.snapshot, sent.view.policy)}
-    after = {state.key: state for state in visible(snapshot, view.policy)}
-    deletions = [
+
+    deletions: tuple[bytes, ...]
+    changed: tuple[tuple[FeatureState | None, FeatureState], ...]
+    kept: tuple[FeatureState, ...]
+
+
+def moves(
+    former: EnvironmentSnapshot, former_policy: Policy, snapshot: EnvironmentSnapshot, policy: Policy
+) -> Moves:
+    """Compare what is visible."""
+    before = {state.key: state for state in visible(former, former_policy)}
+    after = {state.key: state for state in visible(snapshot, policy)}
+    deletions = tuple(
         frames.delete_feature(deletion(state.id, key, state.type))
         for key, state in before.items()
         if key not in after
-    ]
+    )
+    changed: list[tuple[FeatureState | None, FeatureState]] = []
+    kept: list[FeatureState] = []
+    for key, state in after.items():
+        was = before.get(key)
+        if was is not None and _is_same(was, state):
+            kept.append(state)
+        else:
+            changed.append((was, state))
+    return Moves(deletions, tuple(changed), tuple(kept))
+
+
+def difference(sent: Sent, moved: Moves, view: View, now: float) -> Difference:
+    """Return what leads from ``sent`` to what ``view`` sees now, given what moved in between.
+
+    Deletions come first: an SDK that holds features by id must not lose one that was renamed.
+    """
     then, moment = instant(sent.at), instant(now)
-    recheck = is_due(sent.changes_at, now) or sent.view.policy.extended != view.policy.extended
+    compared = moved.changed
+    if is_due(sent.changes_at, now) or sent.view.policy.extended != view.policy.extended:
+        compared = (*compared, *((state, state) for state in moved.kept))
     changes_at: float | None = None
     changed: list[bytes] = []
-    for key, state in after.items():
-        former = before.get(key)
-        if former is not None and not recheck and _is_same(former, state):
-            continue
+    for former, state in compared:
         encoded, changes = payload(state, view, moment)
         changes_at = earliest(changes_at, changes)
-        if former is None or encoded != _as_sent(former, sent.view, then):
+        if former is None or encoded != payload(former, sent.view, then).json:
             changed.append(frames.feature(encoded))
-    return Difference(b"".join(deletions + changed), len(deletions) + len(changed), changes_at)
+    events = len(moved.deletions) + len(changed)
+    return Difference(b"".join((*moved.deletions, *changed)), events, changes_at)
 
 
 def _is_same(former: FeatureState, state: FeatureState) -> bool:
     return former is state or (former.version == state.version and former.fingerprint == state.fingerprint)
-
-
-def _as_sent(state: FeatureState, view: View, then: datetime) -> bytes:
-    return payload(state, view, then).json
 
 
 def farewells(snapshot: EnvironmentSnapshot, view: View, now: float) -> Difference:

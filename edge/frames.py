@@ -3,7 +3,7 @@
 All of it is ASCII and every `data` is JSON, also where nobody reads it: SDKs parse each one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 ACK: Final = b'event: ack\ndata: {"status":"discover"}\n\n'
@@ -15,9 +15,9 @@ FAILURE: Final = b'event: failure\ndata: {"status":"unknown API key"}\n\n'
 PIECE_BYTES: Final = 32 * 1024
 
 
-def features(tag: str, array: bytes) -> bytes:
-    """Frame the full list; ``tag`` becomes the event's id, unquoted."""
-    return b"event: features\nid: %s\ndata: %s\n\n" % (tag.encode("ascii"), array)
+def features(tag: str, array: bytes, parting: bytes = b"") -> bytes:
+    """Frame the full list, and the frames that follow it; ``tag`` becomes the event's id, unquoted."""
+    return b"event: features\nid: %s\ndata: %s\n\n%s" % (tag.encode("ascii"), array, parting)
 
 
 def feature(payload: bytes) -> bytes:
@@ -30,8 +30,10 @@ def delete_feature(payload: bytes) -> bytes:
     return b"event: delete_feature\ndata: %s\n\n" % payload
 
 
-def pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+def pieces(data: bytes) -> Iterator[bytes]:
     """Cut what is to be sent into pieces of bounded size."""
-    for part in parts:
-        for start in range(0, len(part), PIECE_BYTES):
-            yield part[start : start + PIECE_BYTES]
+    if len(data) <= PIECE_BYTES:
+        yield data
+        return
+    for start in range(0, len(data), PIECE_BYTES):
+        yield data[start : start + PIECE_BYTES]

@@ -1,63 +1,30 @@
 """Open streams by environment: each remembers what it was last sent, and is told that there is news.
 
 There is no queue: a stream holds one reference, and asks for the difference to what is visible now when
-it gets round to it. Joining and taking the reference are one synchronous step, so no change can slip
-between. Transport-free; runs in one event loop's thread.
+it gets round to it. Streams that were sent the same share that reference, and the same bytes lead them
+all on. Joining and taking the reference are one synchronous step, so no change can slip between.
+Transport-free; runs in one event loop's thread.
 """
 
 import heapq
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, Policy, SdkKey
 from common.evaluation.context import EvaluationContext
 from edge import frames
 from edge.access import Access
-from edge.answers import Answers, View, ViewName, context_suffix, earliest, is_due
-from edge.differences import NOTHING, Difference, Sent, difference, farewells
+from edge.answers import Answers, View, ViewName, context_suffix, is_due
+from edge.differences import farewells
 from edge.reach import ReachLog
+from edge.recent import Recent
+from edge.steps import Room, Standing, Step
 
 ENVIRONMENTS_TOLD: Final = 2_000
 """A report has to fit into a message."""
-_DIFFERENCES_HELD: Final = 256
-
-
-class Batch(NamedTuple):
-    """What is to be sent next, in order."""
-
-    parts: tuple[bytes, ...]
-    events: int
-
-
-class Room:
-    """The streams of one environment, the snapshot that is true now, and differences that lead to it."""
-
-    def __init__(self, snapshot: EnvironmentSnapshot) -> None:
-        self.snapshot = snapshot
-        self.streams: set[Stream] = set()
-        self._differences: dict[tuple[EnvironmentSnapshot, ViewName, ViewName], Difference] = {}
-
-    def swap(self, snapshot: EnvironmentSnapshot) -> None:
-        """Take the newer snapshot; differences to the former one are of no use any more."""
-        if snapshot is not self.snapshot:
-            self.snapshot = snapshot
-            self._differences.clear()
-
-    def difference_for(self, sent: Sent, view: View, now: float) -> Difference:
-        """Return the difference, computed once for all streams that were sent the same."""
-        if sent.snapshot is self.snapshot and sent.view == view and not is_due(sent.changes_at, now):
-            return NOTHING
-        if is_due(sent.changes_at, now):
-            # Depends on when exactly the stream was last evaluated: nobody else's.
-            return difference(sent, self.snapshot, view, now)
-        key = (sent.snapshot, sent.view.name, view.name)
-        held = self._differences.get(key)
-        if held is None or is_due(held.changes_at, now):
-            held = difference(sent, self.snapshot, view, now)
-            if len(self._differences) >= _DIFFERENCES_HELD:
-                self._differences.clear()
-            self._differences[key] = held
-        return held
+OPENING_BYTES: Final = 64 * 1024 * 1024
+# What an entry costs beside its bytes, roughly.
+_ENTRY_BYTES: Final = 1024
 
 
 class Stream:
@@ -67,100 +34,95 @@ class Stream:
     ``revoked`` gets nothing more.
     """
 
+    __slots__ = ("_handed", "_hub", "_view", "account_id", "key", "revoked", "room", "standing", "wake")
+
     def __init__(
         self,
-        room: Room,
+        hub: "Hub",
+        room: "Room[Stream]",
         key: SdkKey,
         account_id: str,
         view: View,
-        *,
-        answers: Answers,
-        reach: ReachLog,
         wake: Callable[[], None],
     ) -> None:
         self.key = key
         self.account_id = account_id
         self.revoked = False
-        self._room = room
+        self.room = room
+        self.standing: Standing | None = None
+        self.wake = wake
+        self._hub = hub
         self._view = view
-        self._answers = answers
-        self._reach = reach
-        self._wake = wake
-        self._sent: Sent | None = None
         # Changes are counted by number: what is in the snapshot already does not concern this stream.
-        self._taken = self._handed = reach.number
+        self._handed = room.number
 
     @property
     def has_features(self) -> bool:
         """True once the full list was taken."""
-        return self._sent is not None
+        return self.standing is not None
 
     @property
     def changes_at(self) -> float | None:
         """When to ask again even if nothing wakes the stream: a time rule is due then."""
-        return None if self._sent is None else self._sent.changes_at
+        return None if self.standing is None else self.standing.sent.changes_at
 
-    def take(self, now: float) -> Batch | None:
+    def take(self, now: float) -> Step | None:
         """Return everything that is to be sent now, and remember it as sent; None = nothing.
 
-        The caller sends the whole batch, and says so (`handed_over`), before it takes the next one.
+        The caller sends all of it, and says so (`handed_over`), before it takes the next one.
         """
         if self.revoked:
             return None
-        self._taken = self._reach.number
-        if self._sent is None:
-            return self._take_all(now)
-        now = max(now, self._sent.at)
-        found = self._room.difference_for(self._sent, self._view, now)
-        # Unless they were all evaluated again, the others still change when they would have.
-        due = is_due(self._sent.changes_at, now)
-        kept = None if due else self._sent.changes_at
-        self._sent = Sent(self._room.snapshot, self._view, now, earliest(kept, found.changes_at))
-        return Batch((found.data,), found.events) if found.events else None
+        standing = self.standing
+        if standing is None:
+            step = self._hub.opening(self.room, self._view, now)
+        elif (
+            standing.turn == self.room.turn
+            and standing.view is self._view
+            and not is_due(standing.sent.changes_at, now)
+        ):
+            return None
+        else:
+            step = self.room.step_from(standing, self._view, now)
+        self.standing = step.standing
+        # Equal to what it was: shared from now on.
+        self._view = step.standing.view
+        return step if step.events else None
 
     def handed_over(self) -> None:
         """Note that what was taken last is with the transport, or that it was nothing."""
-        if self._taken != self._handed:
-            self._reach.sent(self.key.environment_id, self._handed, self._taken)
-            self._handed = self._taken
+        standing = self.standing
+        if standing is not None and standing.number != self._handed:
+            self._hub.reach.sent(self.key.environment_id, self._handed, standing.number)
+            self._handed = standing.number
 
     def left(self) -> None:
         """Note that the connection is gone: what it was not sent yet does not concern it any more."""
-        self._reach.left(self.key.environment_id, self._handed)
-
-    def _take_all(self, now: float) -> Batch:
-        snapshot, view = self._room.snapshot, self._view
-        answer = self._answers.get(snapshot, view, now)
-        parting = farewells(snapshot, view, now)
-        self._sent = Sent(snapshot, view, now, answer.changes_at)
-        full = frames.features(answer.tag + context_suffix(view.context), answer.features)
-        return Batch((full, parting.data), 1 + parting.events)
+        self._hub.reach.left(self.key.environment_id, self._handed)
 
     def look_through(self, policy: Policy) -> None:
         """See with another policy from now on."""
         if policy != self._view.policy:
             self._view = self._view._replace(policy=policy)
-            self._wake()
+            self.wake()
 
     def revoke(self) -> None:
         """Send nothing more: the key does not open this environment any longer."""
         self.revoked = True
-        self._wake()
-
-    def tell(self) -> None:
-        """Say that the environment changed."""
-        self._wake()
+        self.wake()
 
 
 class Hub:
     """All open streams. A watcher of the source: what it is told acts on open streams at once."""
 
     def __init__(self, access: Access, answers: Answers, reach: ReachLog | None = None) -> None:
+        self.reach = reach or ReachLog()
         self._access = access
         self._answers = answers
-        self._reach = reach or ReachLog()
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, Room[Stream]] = {}
         self._accounts: dict[str, set[Stream]] = {}
+        self._openings: Recent[tuple[str, ViewName], Step] = Recent(budget=OPENING_BYTES)
+        self._turns = 0
         self._count = 0
 
     def __len__(self) -> int:
@@ -181,21 +143,33 @@ class Hub:
         grant = self._access.peek(key)
         if grant is None:
             return None
-        room = self._rooms.setdefault(key.environment_id, Room(grant.snapshot))
-        room.swap(grant.snapshot)
+        room = self._room(key.environment_id, grant.snapshot)
         view = View.of(grant.policy, client_evaluated=key.client_evaluated, context=context)
-        stream = Stream(
-            room, key, grant.account.id, view, answers=self._answers, reach=self._reach, wake=wake
-        )
+        stream = Stream(self, room, key, grant.account.id, view, wake)
         room.streams.add(stream)
-        self._accounts.setdefault(grant.account.id, set()).add(stream)
+        members = self._accounts.get(grant.account.id)
+        if members is None:
+            members = self._accounts[grant.account.id] = set()
+        members.add(stream)
         self._count += 1
         return stream
+
+    def _room(self, environment_id: str, snapshot: EnvironmentSnapshot) -> Room[Stream]:
+        room = self._rooms.get(environment_id)
+        if room is None:
+            room = self._rooms[environment_id] = Room(snapshot, self._next_turn(), self.reach.number)
+        elif room.snapshot is not snapshot:
+            room.swap(snapshot, self._next_turn(), self.reach.number)
+        return room
+
+    def _next_turn(self) -> int:
+        self._turns += 1
+        return self._turns
 
     def leave(self, stream: Stream) -> None:
         """Forget the stream."""
         stream.left()
-        room = self._rooms[stream.key.environment_id]
+        room = stream.room
         room.streams.remove(stream)
         if not room.streams:
             del self._rooms[stream.key.environment_id]
@@ -205,19 +179,37 @@ class Hub:
             del self._accounts[stream.account_id]
         self._count -= 1
 
+    def opening(self, room: Room[Stream], view: View, now: float) -> Step:
+        """Return the full list as an event, with what must be forgotten; the same bytes for equal views."""
+        name = (room.snapshot.id, view.name)
+        held = self._openings.find(name)
+        if (
+            held is not None
+            and held.standing.turn == room.turn
+            and not is_due(held.standing.sent.changes_at, now)
+        ):
+            return held
+        answer = self._answers.get(room.snapshot, view, now)
+        parting = farewells(room.snapshot, view, now)
+        full = frames.features(answer.tag + context_suffix(view.context), answer.features, parting.data)
+        standing = room.stand(view, now, answer.changes_at)
+        step = Step(full, 1 + parting.events, standing)
+        self._openings.put(name, step, weight=len(full) + _ENTRY_BYTES)
+        return step
+
     def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
         """Tell the environment's streams; revoke them when it is gone."""
         room = self._rooms.get(environment_id)
         if room is None:
             return
-        if snapshot is not None:
-            room.swap(snapshot)
-            self._reach.swapped(environment_id, snapshot.revision, len(room.streams))
-        for stream in room.streams:
-            if snapshot is None:
+        if snapshot is None:
+            for stream in room.streams:
                 stream.revoke()
-            else:
-                stream.tell()
+            return
+        self.reach.swapped(environment_id, snapshot.revision, len(room.streams))
+        room.swap(snapshot, self._next_turn(), self.reach.number)
+        for stream in room.streams:
+            stream.wake()
 
     def account_changed(self, record: AccountRecord) -> None:
         """Apply the account's new policy to its streams; revoke those whose key or environment it lost."""

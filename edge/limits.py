@@ -6,11 +6,8 @@ A caller is a network address. Nothing here answers anybody: polls turn a refusa
 import ipaddress
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final, NamedTuple
-
-from starlette.types import Scope
 
 from edge.recent import Recent
 
@@ -22,13 +19,14 @@ CALLERS_REMEMBERED: Final = 20_000
 HOLDS_PER_CALLER: Final = 100
 HOLDS_AT_ALL: Final = 5_000
 
+Address = tuple[str, int]
 
-def caller_of(scope: Scope) -> str:
+
+def caller_of(client: Address | None) -> str:
     """Return the caller's address; of IPv6 the /64, which is what one customer owns.
 
-    Proxies are the server's business: it puts the address that a trusted one forwarded into the scope.
+    Proxies are the server's business: it puts the address that a trusted one forwarded in place of theirs.
     """
-    client = scope.get("client")
     try:
         address = ipaddress.ip_address(client[0]) if client else None
     except ValueError:
@@ -76,18 +74,20 @@ class Holds:
     def __init__(self, *, per_caller: int = HOLDS_PER_CALLER, at_all: int = HOLDS_AT_ALL) -> None:
         self._per_caller = per_caller
         self._at_all = at_all
+        self._all = 0
         self._held: Counter[str] = Counter()
 
-    @contextmanager
-    def hold(self, caller: str) -> Iterator[bool]:
-        """Count one more while the block runs; yields False, and counts nothing, beyond a limit."""
-        if self._held[caller] >= self._per_caller or self._held.total() >= self._at_all:
-            yield False
-            return
+    def begin(self, caller: str) -> bool:
+        """Count one more, until its `end`; False, and nothing is counted, beyond a limit."""
+        if self._held[caller] >= self._per_caller or self._all >= self._at_all:
+            return False
         self._held[caller] += 1
-        try:
-            yield True
-        finally:
-            self._held[caller] -= 1
-            if not self._held[caller]:
-                del self._held[caller]
+        self._all += 1
+        return True
+
+    def end(self, caller: str) -> None:
+        """Count one less."""
+        self._all -= 1
+        self._held[caller] -= 1
+        if not self._held[caller]:
+            del self._held[caller]

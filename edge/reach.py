@@ -102,8 +102,8 @@ class ReachLog:
             self._forget(self._changes.popleft())
         self.on_change()
 
-    def sent(self, environment_id: str, before: int, number: int) -> None:
-        """Note that a stream that had been sent all up to ``before`` was now sent all up to ``number``."""
+    def sent(self, environment_id: str, before: int, number: int, streams: int = 1) -> None:
+        """Note that streams that had been sent all up to ``before`` were now sent all up to ``number``."""
         changes = self._by_environment.get(environment_id)
         if changes is None or changes[-1].number <= before:
             return
@@ -112,7 +112,7 @@ class ReachLog:
             if change.number <= before:
                 break
             if change.number <= number:
-                change.reached += 1
+                change.reached += streams
                 change.slowest = max(change.slowest, now - change.committed)
         self.on_change()
 

@@ -1,15 +1,15 @@
 """The life of one stream: `ack`, `features`, differences, heartbeats, `bye`.
 
-Decides what is sent when, and when it ends. Knows neither HTTP nor how bytes reach the client; whoever
-iterates takes the next piece only when the client has room for it.
+`Life` is a machine without a task: told the time, it says what to send next and when to be asked again.
+Whoever drives it, over whichever transport, asks for the next thing only when the client has room for it.
+Knows neither HTTP nor how bytes reach the client.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
-from enum import Enum, auto
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple, Protocol
 
 from common.contracts.environments import SdkKey
@@ -19,6 +19,7 @@ from edge import frames
 from edge.access import Access
 from edge.hub import Hub, Stream
 from edge.limits import Holds
+from edge.lookups import Lookup, Lookups, Outcome
 from edge.source import FeatureSource
 from edge.usage import Usage
 
@@ -30,6 +31,7 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 _CLOSEST_LOOK_SECONDS: Final = 0.02
 # The last share of a drain is for those whose environment is still being loaded.
 _DRAIN_SPREAD: Final = 0.9
+_NEVER: Final = float("inf")
 
 
 class StreamTimes(Protocol):
@@ -56,39 +58,79 @@ class Visitor(NamedTuple):
     caller: str
 
 
-class _LookedUp(Enum):
-    FOUND = auto()
-    ABSENT = auto()
-    NOT_YET = auto()
+class Life:
+    """One stream, from its beginning to its end: waiting for its features, live, or held for nothing.
 
+    Ask for `next` whenever it was woken or is `due`, until that is None; say `handed_over` after each
+    thing was sent; end it (`close`) when it is `over`, or when the client left. SDKs that lose their
+    first stream too early give up for good, so it waits until its key is known for sure.
+    """
 
-class Seat:
-    """The clock of one stream: when it must speak, when it ends, and whether there is news."""
+    __slots__ = (
+        "_admitted",
+        "_asks_at",
+        "_ends_at",
+        "_gives_up_at",
+        "_held_until",
+        "_lookup",
+        "_pause_seconds",
+        "_silence",
+        "_spoke_at",
+        "_streams",
+        "_visitor",
+        "over",
+        "stream",
+        "wake",
+    )
 
-    def __init__(self, times: StreamTimes) -> None:
-        self.admitted = False
-        self._news = asyncio.Event()
-        self._heartbeat_seconds = times.heartbeat_seconds
-        self._pause = _FIRST_PAUSE_SECONDS
-        self._speaks_at = 0.0
-        self._ends_at = float("inf")
-        self._gives_up_at = float("inf")
-        if times.stream_seconds > 0:
-            self._ends_at = time.monotonic() + times.stream_seconds * random.uniform(0.8, 1.2)  # noqa: S311
-        self.spoke()
+    def __init__(self, streams: "Streams", visitor: Visitor, wake: Callable[[], None], now: float) -> None:
+        self.over = False
+        self.stream: Stream | None = None
+        self.wake = wake
+        self._streams = streams
+        self._visitor: Visitor | None = visitor
+        self._admitted = False
+        self._lookup: Lookup | None = None
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._asks_at = now
+        self._held_until: float | None = None
+        self._gives_up_at = _NEVER
+        self._ends_at = _NEVER
+        if streams.times.stream_seconds > 0:
+            self._ends_at = now + streams.times.stream_seconds * random.uniform(0.8, 1.2)  # noqa: S311
+        self._spoke(now)
 
-    def wake(self) -> None:
-        """Say that there is news."""
-        self._news.set()
+    def next(self, now: float, wall: float) -> bytes | None:
+        """Return what to send next, None = nothing yet; ``now`` is monotonic, ``wall`` the clock's time."""
+        stream = self.stream
+        if stream is not None:
+            return self._live(stream, now, wall)
+        if self._held_until is not None:
+            self.over = now >= min(self._held_until, self._ends_at, self._gives_up_at)
+            return None
+        if self._visitor is None or now >= self._gives_up_at:
+            self.over = True
+            return frames.BYE
+        return self._wait(self._visitor, now, wall)
 
-    def listen(self) -> None:
-        """Forget the news so far: what comes from now on ends the next `rest`."""
-        self._news.clear()
+    def handed_over(self) -> None:
+        """Note that what `next` gave last is with the transport."""
+        if self.stream is not None:
+            self.stream.handed_over()
 
-    def spoke(self) -> None:
-        """Note that something was sent: the next heartbeat is that much later."""
-        share = random.uniform(6 / 7, 8 / 7)  # noqa: S311 - spreads streams, nothing secret
-        self._speaks_at = time.monotonic() + self._heartbeat_seconds * share
+    def due(self, now: float, wall: float) -> float:
+        """When to ask for `next` even if nothing wakes it."""
+        speaks_at = self._spoke_at + self._silence
+        if self.stream is not None:
+            due = min(speaks_at, self._ends_at)
+            changes_at = self.stream.changes_at
+            if changes_at is not None:
+                due = min(due, now + max(_CLOSEST_LOOK_SECONDS, changes_at - wall))
+            return due
+        if self._held_until is not None:
+            return min(self._held_until, self._ends_at, self._gives_up_at)
+        asks_at = self._asks_at if self._lookup is None else _NEVER
+        return min(speaks_at, asks_at, self._gives_up_at)
 
     def leave_by(self, moment: float, last: float) -> None:
         """End at ``moment``, or at ``last`` if the client has not had its features until then."""
@@ -96,55 +138,100 @@ class Seat:
         self._gives_up_at = last
         self.wake()
 
-    @property
-    def is_silent(self) -> bool:
-        """True when a heartbeat is due."""
-        return time.monotonic() >= self._speaks_at
+    def close(self) -> None:
+        """Leave everything behind; once."""
+        self.over = True
+        lookup, self._lookup = self._lookup, None
+        if lookup is not None:
+            self._streams.lookups.leave(lookup, self)
+        if self.stream is not None:
+            self._streams.leave(self.stream)
+            self.stream = None
+        elif self._held_until is not None and self._visitor is not None:
+            self._streams.holds.end(self._visitor.caller)
+        self._visitor = None
+        self._streams.ended(self)
 
-    @property
-    def is_over(self) -> bool:
-        """True when a stream that has its features must end."""
-        return time.monotonic() >= self._ends_at
+    def _live(self, stream: Stream, now: float, wall: float) -> bytes | None:
+        if not stream.revoked:
+            step = stream.take(wall)
+            if step is not None:
+                self._spoke_at = now
+                self._streams.usage.events_sent(step.events)
+                return step.data
+            stream.handed_over()
+            if now < self._ends_at:
+                return self._heartbeat(now)
+        self.over = True
+        return frames.BYE
 
-    @property
-    def must_give_up(self) -> bool:
-        """True when even a stream that still waits for its features must end."""
-        return time.monotonic() >= self._gives_up_at
+    def _wait(self, visitor: Visitor, now: float, wall: float) -> bytes | None:
+        if visitor.key is None:
+            return self._fail(visitor, now)
+        lookup = self._lookup
+        if lookup is None:
+            if now >= self._asks_at:
+                opening = self._join(visitor.key, visitor.context, now, wall)
+                if opening is not None:
+                    return opening
+                self._ask(visitor.key, visitor.caller, now)
+        elif lookup.outcome is not Outcome.PENDING:
+            self._lookup = None
+            if lookup.outcome is Outcome.ABSENT:
+                return self._fail(visitor, now)
+            if lookup.outcome is Outcome.FOUND:
+                opening = self._join(visitor.key, visitor.context, now, wall)
+                if opening is not None:
+                    return opening
+            self._pause(now)
+        return self._heartbeat(now)
 
-    @property
-    def patience(self) -> float:
-        """How long something may take before this stream must do something else."""
-        return max(0.0, min(self._speaks_at, self._gives_up_at) - time.monotonic())
+    def _ask(self, key: SdkKey, caller: str, now: float) -> None:
+        # A stream asks once; that it has to ask again is not the caller's fault.
+        self._admitted = self._admitted or self._streams.access.admit(key, caller)
+        if self._admitted:
+            self._lookup = self._streams.lookups.ask(key, self)
+        else:
+            self._pause(now)
 
-    async def rest(self, seconds: float | None = None) -> None:
-        """Return when there is news, something is due, or the time is over."""
-        until = min(self._speaks_at, self._ends_at, self._gives_up_at) - time.monotonic()
-        if seconds is not None:
-            until = min(until, seconds)
-        await self._wait(max(0.0, until))
+    def _pause(self, now: float) -> None:
+        """Wait before the next attempt, each time longer."""
+        self._asks_at = now + self._pause_seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load
+        self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def pause(self) -> None:
-        """Wait before the next attempt, each time longer, never beyond what is due."""
-        await self._wait(min(self._pause * random.uniform(0.5, 1.5), self.patience))  # noqa: S311
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+    def _join(self, key: SdkKey, context: EvaluationContext, now: float, wall: float) -> bytes | None:
+        """Go live; None when what is needed is not at hand, even if it was found a moment ago."""
+        stream = self._streams.join(key, context, self.wake)
+        if stream is None:
+            return None
+        self.stream = stream
+        self._visitor = None
+        return self._live(stream, now, wall)
 
-    async def hold(self, seconds: float) -> None:
-        """Stay for that long, or until the stream must end."""
-        until = min(time.monotonic() + seconds, self._gives_up_at)
-        while (left := min(until, self._ends_at, self._gives_up_at) - time.monotonic()) > 0:
-            self.listen()
-            await self._wait(left)
+    def _fail(self, visitor: Visitor, now: float) -> bytes:
+        """Keep a useless stream open for a while: SDKs that are closed at once come back at once."""
+        self._streams.usage.hit("stream", "unknown")
+        if self._streams.holds.begin(visitor.caller):
+            until = now + self._streams.times.unknown_key_hold_seconds
+            self._held_until = min(until, self._gives_up_at)
+        else:
+            self.over = True
+        return frames.FAILURE
 
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            return
+    def _heartbeat(self, now: float) -> bytes | None:
+        if now < self._spoke_at + self._silence:
+            return None
+        self._spoke(now)
+        return frames.HEARTBEAT
+
+    def _spoke(self, now: float) -> None:
+        share = random.uniform(6 / 7, 8 / 7)  # noqa: S311 - spreads streams, nothing secret
+        self._spoke_at = now
+        self._silence = self._streams.times.heartbeat_seconds * share
 
 
 class Streams:
-    """All streams of this Edge, and how they leave."""
+    """All streams of this Edge, what they share, and how they leave. `close` it at the end."""
 
     def __init__(
         self,
@@ -155,142 +242,100 @@ class Streams:
         holds: Holds,
         usage: Usage,
         times: StreamTimes,
+        tasks: asyncio.TaskGroup,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.access = access
+        self.holds = holds
+        self.usage = usage
+        self.times = times
+        self.clock = clock
+        self.lookups = Lookups(access, tasks)
         self._source = source
-        self._access = access
         self._hub = hub
-        self._holds = holds
-        self._usage = usage
-        self._times = times
-        self._clock = clock
-        self._seats: set[Seat] = set()
+        self._lives: set[Life] = set()
+        self._kept: dict[tuple[str, str], _Kept] = {}
         self._empty = asyncio.Event()
         self._drains_until: float | None = None
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self._lives)
 
     async def is_unknown(self, visitor: Visitor) -> bool:
         """Return whether the key is certainly unknown; False also when that cannot be said soon."""
         if visitor.key is None:
             return True
-        if not self._access.admit(visitor.key, visitor.caller):
+        if not self.access.admit(visitor.key, visitor.caller):
             return False
         try:
             async with asyncio.timeout(STATUS_SECONDS):
-                return await self._access.find(visitor.key) is None
+                return await self.access.find(visitor.key) is None
         except (TimeoutError, Unavailable):
             return False
 
-    async def frames(self, visitor: Visitor) -> AsyncGenerator[bytes, None]:
-        """Yield the stream's bytes, in pieces of bounded size, until it ends.
+    def begin(self, visitor: Visitor, wake: Callable[[], None], now: float) -> Life:
+        """Begin a stream that has sent `frames.ACK`; ``wake`` is called when there may be news.
 
-        Nothing is yielded as `features` before the key is known for sure, and the stream does not end
-        before that either: SDKs that lose their first stream too early give up for good.
+        It returns at once and does no I/O. Whoever begins one must `close` it.
         """
-        with self._seat() as seat:
-            yield frames.ACK
-            while not seat.must_give_up:
-                looked_up = await self._look_up(visitor, seat)
-                if looked_up is _LookedUp.FOUND:
-                    with self._joined(visitor, seat) as stream:
-                        if stream is None:
-                            await seat.pause()
-                            continue
-                        async with aclosing(self._live(stream, seat)) as live:
-                            async for piece in live:
-                                yield piece
-                        if stream.has_features:
-                            return
-                elif looked_up is _LookedUp.ABSENT:
-                    self._usage.hit("stream", "unknown")
-                    yield frames.FAILURE
-                    await self._hold(visitor, seat)
-                    return
-                elif seat.is_silent:
-                    seat.spoke()
-                    yield frames.HEARTBEAT
-            yield frames.BYE
-
-    async def _look_up(self, visitor: Visitor, seat: Seat) -> _LookedUp:
-        if visitor.key is None:
-            return _LookedUp.ABSENT
-        seat.listen()
-        # A stream asks once; that it has to ask again is not the caller's fault.
-        seat.admitted = seat.admitted or self._access.admit(visitor.key, visitor.caller)
-        if seat.admitted:
-            try:
-                async with asyncio.timeout(seat.patience):
-                    grant = await self._access.find(visitor.key)
-            except TimeoutError:
-                return _LookedUp.NOT_YET
-            except Unavailable:
-                pass
-            else:
-                return _LookedUp.ABSENT if grant is None else _LookedUp.FOUND
-        await seat.pause()
-        return _LookedUp.NOT_YET
-
-    async def _live(self, stream: Stream, seat: Seat) -> AsyncGenerator[bytes, None]:
-        while not stream.revoked:
-            seat.listen()
-            batch = stream.take(self._clock())
-            if batch is not None:
-                self._usage.events_sent(batch.events)
-                for piece in frames.pieces(batch.parts):
-                    yield piece
-                seat.spoke()
-            stream.handed_over()
-            if seat.is_over:
-                break
-            if seat.is_silent:
-                seat.spoke()
-                yield frames.HEARTBEAT
-            await seat.rest(self._until(stream.changes_at))
-        if stream.has_features:
-            yield frames.BYE
-
-    def _until(self, changes_at: float | None) -> float | None:
-        return None if changes_at is None else max(_CLOSEST_LOOK_SECONDS, changes_at - self._clock())
-
-    async def _hold(self, visitor: Visitor, seat: Seat) -> None:
-        """Keep a useless stream open for a while: SDKs that are closed at once come back at once."""
-        with self._holds.hold(visitor.caller) as allowed:
-            if allowed:
-                await seat.hold(self._times.unknown_key_hold_seconds)
-
-    @contextmanager
-    def _joined(self, visitor: Visitor, seat: Seat) -> Iterator[Stream | None]:
-        """Join the hub; None when what was found a moment ago is not at hand any more."""
-        assert visitor.key is not None  # noqa: S101 - it was found
-        stream = self._hub.join(visitor.key, visitor.context, seat.wake)
-        if stream is None:
-            yield None
-            return
-        self._usage.hit(
-            "stream", "found", environment_id=stream.key.environment_id, account_id=stream.account_id
-        )
-        try:
-            with self._source.hold(stream.key.environment_id, stream.account_id):
-                yield stream
-        finally:
-            self._hub.leave(stream)
-
-    @contextmanager
-    def _seat(self) -> Iterator[Seat]:
-        seat = Seat(self._times)
-        self._seats.add(seat)
-        self._usage.stream_opened()
+        life = Life(self, visitor, wake, now)
+        self._lives.add(life)
+        self.usage.stream_opened()
         if self._drains_until is not None:
-            self._send_off(seat, self._drains_until)
+            self._send_off(life, self._drains_until)
+        return life
+
+    async def frames(self, visitor: Visitor) -> AsyncGenerator[bytes, None]:
+        """Yield the stream's bytes, in pieces of bounded size, until it ends: one task for one stream."""
+        news = asyncio.Event()
+        life = self.begin(visitor, news.set, time.monotonic())
         try:
-            yield seat
+            yield frames.ACK
+            while not life.over:
+                news.clear()
+                said = life.next(time.monotonic(), self.clock())
+                if said is not None:
+                    for piece in frames.pieces(said):
+                        yield piece
+                    life.handed_over()
+                elif not life.over:
+                    now = time.monotonic()
+                    await _wait(news, life.due(now, self.clock()) - now)
         finally:
-            self._seats.remove(seat)
-            self._usage.stream_closed()
-            if not self._seats:
-                self._empty.set()
+            life.close()
+
+    def join(self, key: SdkKey, context: EvaluationContext, wake: Callable[[], None]) -> Stream | None:
+        """Join the hub, and keep what the stream needs from being evicted; None = it is not at hand."""
+        stream = self._hub.join(key, context, wake)
+        if stream is None:
+            return None
+        environment_id, account_id = key.environment_id, stream.account_id
+        self.usage.hit("stream", "found", environment_id=environment_id, account_id=account_id)
+        kept = self._kept.get((environment_id, account_id))
+        if kept is None:
+            kept = self._kept[environment_id, account_id] = _Kept(
+                self._source.hold(environment_id, account_id)
+            )
+            kept.hold.__enter__()
+        kept.streams += 1
+        return stream
+
+    def leave(self, stream: Stream) -> None:
+        """Undo one `join`."""
+        self._hub.leave(stream)
+        name = (stream.key.environment_id, stream.account_id)
+        kept = self._kept[name]
+        kept.streams -= 1
+        if not kept.streams:
+            del self._kept[name]
+            kept.hold.__exit__(None, None, None)
+
+    def ended(self, life: Life) -> None:
+        """Forget it."""
+        self._lives.remove(life)
+        self.usage.stream_closed()
+        if not self._lives:
+            self._empty.set()
 
     async def drain(self, grace_seconds: float) -> None:
         """Say `bye` to all streams, spread over the time; return when all have left or it is over.
@@ -298,19 +343,41 @@ class Streams:
         Streams that have not had their features get them first, if they can be had.
         """
         self._drains_until = time.monotonic() + grace_seconds
-        for seat in self._seats:
-            self._send_off(seat, self._drains_until)
+        for life in tuple(self._lives):
+            self._send_off(life, self._drains_until)
         try:
             async with asyncio.timeout(grace_seconds):
-                while self._seats:
+                while self._lives:
                     self._empty.clear()
                     await self._empty.wait()
         except TimeoutError:
             return
 
+    def close(self) -> None:
+        """Give up what is being looked up."""
+        self.lookups.close()
+
     @staticmethod
-    def _send_off(seat: Seat, until: float) -> None:
+    def _send_off(life: Life, until: float) -> None:
         now = time.monotonic()
         left = max(0.0, until - now)
         moment = now + left * random.uniform(0, _DRAIN_SPREAD)  # noqa: S311 - spreads reconnects
-        seat.leave_by(moment, now + left * (1 + _DRAIN_SPREAD) / 2)
+        life.leave_by(moment, now + left * (1 + _DRAIN_SPREAD) / 2)
+
+
+class _Kept:
+    """What streams of one account in one environment keep from being evicted, together."""
+
+    __slots__ = ("hold", "streams")
+
+    def __init__(self, hold: AbstractContextManager[None]) -> None:
+        self.hold = hold
+        self.streams = 0
+
+
+async def _wait(news: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            await news.wait()
+    except TimeoutError:
+        return

@@ -99,7 +99,7 @@ async def test_a_key_revoked_while_its_environment_is_loaded_is_not_granted(sour
     ],
 )
 def test_a_caller_is_an_address_or_a_network(client, expected):
-    assert caller_of({"type": "http", "client": client}) == expected
+    assert caller_of(client) == expected
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5)), max_size=200))
@@ -115,10 +115,9 @@ def test_no_caller_gets_more_than_its_share(requests):
 
 def test_holds_are_bounded_for_each_caller_and_for_all():
     holds = Holds(per_caller=2, at_all=3)
-    with holds.hold("a") as first, holds.hold("a") as second, holds.hold("a") as third:
-        assert (first, second, third) == (True, True, False)
-        with holds.hold("b") as fourth, holds.hold("c") as fifth:
-            assert (fourth, fifth) == (True, False)
-    with holds.hold("a") as again:
-        assert again
+    assert [holds.begin(caller) for caller in "aaabc"] == [True, True, False, True, False]
+    holds.end("a")
+    assert holds.begin("a")
+    for caller in "aab":
+        holds.end(caller)
     assert not holds._held

@@ -42,8 +42,8 @@ class Open:
 
     def heard(self, now: float = NOW) -> list[tuple[str, object]]:
         self.woken.clear()
-        batch = self.stream.take(now)
-        return [] if batch is None else events_of(b"".join(batch.parts))
+        step = self.stream.take(now)
+        return [] if step is None else events_of(step.data)
 
 
 @dataclass
@@ -90,14 +90,14 @@ def test_a_stream_begins_with_features_and_goes_on_with_what_changed():
 def test_the_id_of_features_is_the_tag_of_a_poll_without_quotes():
     place = desk(feature("A", True))
     stream = place.open(SERVER, FRED)
-    batch = stream.stream.take(NOW)
-    assert batch is not None
+    step = stream.stream.take(NOW)
+    assert step is not None
     snapshot = place.source.peek_environment(ENVIRONMENT)
     assert snapshot is not None
     record = place.source.peek_account(SERVER.key_hash)
     view = View.of(record.policy(ENVIRONMENT), client_evaluated=False, context=FRED)
     answer = render(snapshot, view, NOW)
-    assert batch.parts[0] == b"event: features\nid: %s//%s\ndata: %s\n\n" % (
+    assert step.data == b"event: features\nid: %s//%s\ndata: %s\n\n" % (
         answer.tag.encode(),
         FRED.tag.encode(),
         answer.features,
@@ -255,7 +255,7 @@ def test_differences_are_encoded_once_for_all_who_were_sent_the_same():
     for stream in streams:
         stream.heard()
     place.source.put(environment(feature("A", False, version=2), revision=2))
-    first, *others = [stream.stream.take(NOW).parts[0] for stream in streams]
+    first, *others = [stream.stream.take(NOW).data for stream in streams]
     assert all(part is first for part in others)
 
 

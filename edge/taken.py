@@ -1,0 +1,298 @@
+"""Streams on connections that were taken over from the HTTP server: no task, no parser, no queue for each.
+
+Who has news or is due is marked; a pump writes to the marked ones in slices, between which the event loop
+serves everybody else. A client has at most one thing that it has not taken yet: the bytes are shared with
+all others, and only how far it got is its own. Knows HTTP only as a head that it is given.
+"""
+
+import asyncio
+import socket
+import time
+from collections import deque
+from typing import Any, Final
+
+import structlog
+
+from edge import frames
+from edge.streams import Life, Streams, Visitor
+from edge.usage import Usage
+from edge.wheel import Wheel
+
+log = structlog.stdlib.get_logger(__name__)
+
+SLICE_SECONDS: Final = 0.0003
+"""How long the pump writes before others have their turn."""
+PIECE_BYTES: Final = 64 * 1024
+"""What the transport is given at once: of more, only the client's place in it is remembered."""
+PIECES_AT_ONCE: Final = 4
+SEND_BUFFER_BYTES: Final = 128 * 1024
+"""What the kernel may hold for a client whose events are big; small ones never fill more."""
+IGNORED_BYTES: Final = 64 * 1024
+"""What a client may send that nobody reads: none has anything to say."""
+
+
+class TakenStreams:
+    """Streams on raw transports, all driven together. `close` it when the server has stopped."""
+
+    def __init__(self, streams: Streams, usage: Usage, *, stall_seconds: float) -> None:
+        self.streams = streams
+        self.usage = usage
+        self.stall_seconds = stall_seconds
+        loop = asyncio.get_running_loop()
+        self.wheel = Wheel(loop)
+        self.pump = Pump(loop, streams)
+
+    def open(
+        self, transport: asyncio.Transport, visitor: Visitor, *, head: bytes, connections: set[Any]
+    ) -> "TakenStream":
+        """Take the connection over and begin a stream on it; ``head`` is the answer up to its body.
+
+        The stream is the transport's protocol from now on, and is in ``connections`` while it is open.
+        """
+        taken = TakenStream(self, transport, connections)
+        connections.add(taken)
+        transport.set_write_buffer_limits(high=0)
+        transport.set_protocol(taken)
+        taken.begin(visitor, head)
+        return taken
+
+    def close(self) -> None:
+        """Stop driving."""
+        self.wheel.close()
+        self.pump.close()
+
+
+class TakenStream(asyncio.Protocol):
+    """One stream on its transport: a machine that says what to send, and how far the client got with it."""
+
+    __slots__ = (
+        "_all",
+        "_connections",
+        "_ignored",
+        "_life",
+        "_offset",
+        "_paused",
+        "_progress_at",
+        "_rest",
+        "is_marked",
+        "tick",
+        "transport",
+    )
+
+    def __init__(
+        self, taken_streams: TakenStreams, transport: asyncio.Transport, connections: set[Any]
+    ) -> None:
+        self.transport: asyncio.Transport | None = transport
+        self.tick = 0
+        self.is_marked = False
+        self._all = taken_streams
+        self._connections = connections
+        self._life: Life | None = None
+        self._paused = transport.get_write_buffer_size() > 0
+        self._rest: bytes | None = None
+        self._offset = 0
+        self._progress_at = time.monotonic()
+        self._ignored = 0
+
+    def begin(self, visitor: Visitor, head: bytes) -> None:
+        """Send the head, and what there is to say at once."""
+        now = time.monotonic()
+        life = self._life = self._all.streams.begin(visitor, self.wake, now)
+        wall = self._all.streams.clock()
+        first = head + frames.ACK
+        opening = life.next(now, wall)
+        if opening is not None and len(opening) <= PIECE_BYTES:
+            # One write, one packet: a small copy is cheaper than a second of both.
+            self._give(first + opening)
+        else:
+            self._give(first)
+            if opening is not None:
+                self._give(opening)
+        self._settle(life, now, wall)
+
+    def wake(self) -> None:
+        """Mark the stream: there may be news."""
+        if not self.is_marked:
+            self.is_marked = True
+            self._all.pump.mark(self)
+
+    on_due = wake
+
+    def speak(self, now: float, wall: float) -> None:
+        """Send what there is to send, as far as the client has room for it."""
+        life = self._life
+        if life is None:
+            self._linger(now)
+        elif self._paused:
+            self._wait(life, now)
+        else:
+            if self._rest is not None:
+                self._pour()
+            elif not life.over:
+                said = life.next(now, wall)
+                if said is not None:
+                    self._give(said)
+            self._settle(life, now, wall)
+
+    def shutdown(self) -> None:
+        """End the stream now: the server stops."""
+        if self._life is None or self.transport is None:
+            return
+        if self._paused or self._rest is not None:
+            self.cut()
+            return
+        self.transport.write(frames.BYE)
+        self._leave(self._life, time.monotonic())
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._progress_at = time.monotonic()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.wake()
+
+    def data_received(self, data: bytes) -> None:
+        self._ignored += len(data)
+        if self._ignored > IGNORED_BYTES:
+            self.cut()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._connections.discard(self)
+        self.transport = None
+        self._rest = None
+        life, self._life = self._life, None
+        if life is not None:
+            life.close()
+
+    def _give(self, data: bytes) -> None:
+        """Send this, or as much as there is room for: the rest when there is."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        if self._rest is not None:
+            # Only where the head found no room: nothing is taken before what was taken last is given.
+            self._rest += data
+        elif self._paused or len(data) > PIECE_BYTES:
+            # The kernel would hold megabytes of a big event for a client that does not read.
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            self._rest = data
+            self._offset = 0
+            self._pour()
+        else:
+            transport.write(data)
+            if self._life is not None:
+                self._life.handed_over()
+
+    def _pour(self) -> None:
+        """Go on with what the client has not taken, a few pieces at once: others wait as well."""
+        rest, transport = self._rest, self.transport
+        if rest is None or transport is None:
+            return
+        for _ in range(PIECES_AT_ONCE):
+            if self._paused or transport.is_closing():
+                return
+            begin = self._offset
+            self._offset = begin + PIECE_BYTES
+            # A view, not a copy: all clients share the bytes.
+            transport.write(memoryview(rest)[begin : self._offset])
+            if self._offset >= len(rest):
+                self._rest = None
+                if self._life is not None:
+                    self._life.handed_over()
+                return
+
+    def _settle(self, life: Life, now: float, wall: float) -> None:
+        """Arrange when to be called again."""
+        if self._paused:
+            self._all.wheel.call(self, self._progress_at + self._all.stall_seconds)
+        elif self._rest is not None:
+            self.wake()
+        elif life.over:
+            self._leave(life, now)
+        else:
+            due = life.due(now, wall)
+            if due <= now:
+                self.wake()
+            else:
+                self._all.wheel.call(self, due)
+
+    def _wait(self, life: Life, now: float) -> None:
+        """Be patient with a client that takes nothing, up to a time."""
+        stalled_at = self._progress_at + self._all.stall_seconds
+        if now >= stalled_at:
+            self._all.usage.slow_closed()
+            self.cut()
+        elif life.stream is not None and life.stream.revoked:
+            self.cut()
+        else:
+            self._all.wheel.call(self, stalled_at)
+
+    def _leave(self, life: Life, now: float) -> None:
+        """Close once the client has taken what is on its way to it."""
+        self._life = None
+        life.close()
+        if self.transport is not None:
+            self._progress_at = now
+            self.transport.close()
+            self._all.wheel.call(self, now + self._all.stall_seconds)
+
+    def _linger(self, now: float) -> None:
+        """Closing waits for a client that takes nothing: not for ever."""
+        if self.transport is None:
+            return
+        gone_at = self._progress_at + self._all.stall_seconds
+        if now >= gone_at:
+            self.cut()
+        else:
+            self._all.wheel.call(self, gone_at)
+
+    def cut(self) -> None:
+        """End the connection without a word, and without waiting for the client."""
+        life, self._life = self._life, None
+        if life is not None:
+            life.close()
+        self._rest = None
+        if self.transport is not None:
+            self.transport.abort()
+
+
+class Pump:
+    """Lets the marked streams speak, in slices that yield to the rest of the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, streams: Streams) -> None:
+        self._loop = loop
+        self._streams = streams
+        self._marked: deque[TakenStream] = deque()
+        self._running: asyncio.Handle | None = None
+
+    def mark(self, taken: TakenStream) -> None:
+        """Let it speak soon."""
+        self._marked.append(taken)
+        if self._running is None:
+            self._running = self._loop.call_soon(self._slice)
+
+    def close(self) -> None:
+        """Let nobody speak any more."""
+        self._marked.clear()
+        if self._running is not None:
+            self._running.cancel()
+
+    def _slice(self) -> None:
+        now = time.monotonic()
+        # The two clocks go alike for as long as a slice takes.
+        ahead = self._streams.clock() - now
+        until = now + SLICE_SECONDS
+        marked = self._marked
+        while marked and now < until:
+            taken = marked.popleft()
+            taken.is_marked = False
+            try:
+                taken.speak(now, now + ahead)
+            except Exception:
+                # A bug in one stream must not silence the others.
+                log.exception("stream.failed")
+                taken.cut()
+            now = time.monotonic()
+        self._running = self._loop.call_soon(self._slice) if marked else None
