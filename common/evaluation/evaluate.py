@@ -44,8 +44,8 @@ class Why(StrEnum):
 class RuleOutcome(NamedTuple):
     """One rule of an evaluation.
 
-    ``bucket``: the caller's number, when the rule has a share and the caller a key. ``field``: the
-    attribute that did not hold. ``detail``: what is wrong with the rule.
+    ``bucket``: the caller's number, when the rule has a share and the caller a key; the share begins above
+    ``floor``. ``field``: the attribute that did not hold. ``detail``: what is wrong with the rule.
     """
 
     rule_id: str
@@ -53,6 +53,7 @@ class RuleOutcome(NamedTuple):
     bucket: int | None = None
     field: str | None = None
     detail: str | None = None
+    floor: int = 0
 
     @property
     def matched(self) -> bool:
@@ -114,7 +115,7 @@ def evaluate(state: FeatureState, context: EvaluationContext, now: datetime) -> 
             outcomes.append(RuleOutcome(rule.id, Why.NOT_REACHED))
             continue
         why = walk.test(rule)
-        outcomes.append(RuleOutcome(rule.id, why, walk.bucket, walk.field, rule.fault))
+        outcomes.append(RuleOutcome(rule.id, why, walk.bucket, walk.field, rule.fault, walk.floor))
         if why is Why.MATCHED:
             decided = rule
     if decided is None:
@@ -123,10 +124,18 @@ def evaluate(state: FeatureState, context: EvaluationContext, now: datetime) -> 
     return Evaluation(decided.value, decided.id, reason, tuple(outcomes), walk.changes_at)
 
 
+def percentage_text(rule: Rule, context: EvaluationContext) -> str | None:
+    """Return who the caller is to the share of a rule; None when nobody can say."""
+    if not rule.share_attributes:
+        return context.percentage_key
+    attributes = context.attributes
+    return "$".join(value for name in rule.share_attributes for value in attributes.get(name, (_MISSING,)))
+
+
 class _Walk:
     """One evaluation in progress: numbers known, shares used up, and the next change seen so far.
 
-    ``bucket`` and ``field`` belong to the rule tested last.
+    ``bucket``, ``floor`` and ``field`` belong to the rule tested last.
     """
 
     __slots__ = (
@@ -139,6 +148,7 @@ class _Walk:
         "_now",
         "bucket",
         "field",
+        "floor",
     )
 
     def __init__(self, feature_id: str, context: EvaluationContext, now: datetime) -> None:
@@ -151,6 +161,7 @@ class _Walk:
         self._change: int | None = None
         self.bucket: int | None = None
         self.field: str | None = None
+        self.floor = 0
 
     @property
     def changes_at(self) -> float | None:
@@ -159,10 +170,11 @@ class _Walk:
     def test(self, rule: Rule) -> Why:
         """Return what becomes of ``rule``, given all rules tested before."""
         self.bucket = self.field = None
+        self.floor = 0
         if rule.fault is not None:
             return Why.ERROR
         if rule.share:
-            text = self._percentage_text(rule)
+            text = percentage_text(rule, self._context)
             if text is None:
                 return Why.NO_PERCENTAGE_KEY
             if not self._within_share(rule, text):
@@ -170,14 +182,6 @@ class _Walk:
         elif not rule.conditions:
             return Why.NOTHING_TO_MATCH
         return self._conditions(rule.conditions)
-
-    def _percentage_text(self, rule: Rule) -> str | None:
-        if not rule.share_attributes:
-            return self._context.percentage_key
-        attributes = self._context.attributes
-        return "$".join(
-            value for name in rule.share_attributes for value in attributes.get(name, (_MISSING,))
-        )
 
     def _within_share(self, rule: Rule, text: str) -> bool:
         """Compare the caller's number with the share.
@@ -191,7 +195,8 @@ class _Walk:
         self.bucket = number
         if rule.conditions:
             return number <= rule.share
-        end = self._bases.get(text, 0) + rule.share
+        self.floor = self._bases.get(text, 0)
+        end = self.floor + rule.share
         if number <= end:
             return True
         self._bases[text] = end

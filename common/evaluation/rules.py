@@ -53,8 +53,8 @@ _NO_RULES: Final = Rules((), None)
 _raw_list = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _strategy = msgspec.json.Decoder(RolloutStrategy, float_hook=Decimal)
 
-# Beside what msgspec says: an exponent that no decimal can hold, and nesting without end.
-_UNREADABLE: Final = (msgspec.MsgspecError, ArithmeticError, RecursionError)
+UNREADABLE: Final = (msgspec.MsgspecError, ArithmeticError, RecursionError)
+"""Beside what msgspec says: an exponent that no decimal can hold, and nesting without end."""
 
 
 class _Named(msgspec.Struct):
@@ -82,7 +82,7 @@ def compile_rule(strategy: RolloutStrategy) -> Rule:
     conditions: list[Condition] = []
     for attribute in strategy.attributes:
         try:
-            conditions.append(_condition(attribute))
+            conditions.append(compile_condition(attribute))
         except RuleFault as each:
             fault = f"{attribute.field_name}: {each}"
             break
@@ -104,7 +104,7 @@ def compile_rule(strategy: RolloutStrategy) -> Rule:
 def _rules(state: FeatureState) -> Rules:
     try:
         strategies = state.rules
-    except _UNREADABLE:
+    except UNREADABLE:
         return _one_by_one(state.strategies or b"")
     return Rules(tuple(map(compile_rule, strategies)), None)
 
@@ -112,7 +112,7 @@ def _rules(state: FeatureState) -> Rules:
 def _one_by_one(strategies: bytes) -> Rules:
     try:
         tokens = _raw_list.decode(strategies)
-    except _UNREADABLE as fault:
+    except UNREADABLE as fault:
         return Rules((), str(fault))
     return Rules(tuple(map(_from_token, tokens)), None)
 
@@ -120,18 +120,19 @@ def _one_by_one(strategies: bytes) -> Rules:
 def _from_token(token: msgspec.Raw) -> Rule:
     try:
         return compile_rule(_strategy.decode(token))
-    except _UNREADABLE as fault:
+    except UNREADABLE as fault:
         return Rule(_name(token), None, 0, (), (), str(fault) or type(fault).__name__)
 
 
 def _name(token: msgspec.Raw) -> str:
     try:
         return _named.decode(token).id
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""
 
 
-def _condition(attribute: StrategyAttribute) -> Condition:
+def compile_condition(attribute: StrategyAttribute) -> Condition:
+    """Make one condition ready. Raises `RuleFault`."""
     values = attribute.values
     if values is None:
         match = absent_matcher(attribute.type, attribute.conditional)
