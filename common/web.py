@@ -7,13 +7,12 @@ nothing here logs, counts or repeats a raw path or query, only route templates. 
 import asyncio
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import AppError, BadRequest, FieldFault
+from common.ledger import Ledger, RequestIds, RequestMetrics
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -108,25 +108,6 @@ def request_id_of(scope: Scope) -> str | None:
     return found
 
 
-class RequestMetrics:
-    """Requests by route template: how many and how long until the answer began."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        labels = ("listener", "method", "route")
-        self.answered = Counter(
-            "burgee_http_requests_total",
-            "Requests answered, by route template and status.",
-            (*labels, "status"),
-            registry=registry,
-        )
-        self.seconds = Histogram(
-            "burgee_http_first_byte_seconds",
-            "Time until the answer began, by route template.",
-            labels,
-            registry=registry,
-        )
-
-
 class Surroundings:
     """What stands around every application: request ids, the access log, and the net below bugs.
 
@@ -145,16 +126,15 @@ class Surroundings:
         health: "Health | None" = None,
     ) -> None:
         self._app = app
-        self._listener = listener
         self._templates: dict[Any, str] = dict(_templates_of(routes))
-        self._metrics = metrics
+        self.ledger = Ledger(listener=listener, metrics=metrics)
         self._health = health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send, health=self._health)
+        answer = _Answer(scope, send, health=self._health, ids=self.ledger.ids)
         with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
             try:
                 await self._app(scope, receive, answer.send)
@@ -171,11 +151,7 @@ class Surroundings:
         seconds = (answer.began or time.perf_counter()) - answer.arrived
         # A client that went away before its answer began is counted under nginx's 499.
         status = answer.status or 499
-        if self._metrics is not None:
-            self._metrics.answered.labels(self._listener, method, template, str(status)).inc()
-            self._metrics.seconds.labels(self._listener, method, template).observe(seconds)
-        tell = log.debug if template in _PROBED else log.info
-        tell("request", method=method, route=template, status=status, milliseconds=round(seconds * 1000, 1))
+        self.ledger.tell(method, template, status, seconds)
 
     def _template(self, scope: Scope) -> str:
         route = scope.get("route")
@@ -188,20 +164,14 @@ class Surroundings:
         return self._templates.get((endpoint, parameters), "(unnamed)")
 
 
-# Asked every few seconds by machines.
-_PROBED = frozenset(
-    {"/health/liveness", "/health/readiness", "/health/readyness", "/metrics", "/internal/state"}
-)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 class _Answer:
     """One answer on its way out."""
 
-    def __init__(self, scope: Scope, send: Send, *, health: "Health | None") -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    def __init__(self, scope: Scope, send: Send, *, health: "Health | None", ids: RequestIds) -> None:
+        self.request_id = ids.of(Headers(scope=scope).get("x-request-id", ""))
         scope[REQUEST_ID] = self.request_id
         self.arrived = time.perf_counter()
         self.began: float | None = None

@@ -15,6 +15,7 @@ from common.contracts.environments import EnvironmentSnapshot, Policy
 from common.contracts.features import FeatureState
 from common.evaluation.context import EMPTY, EvaluationContext
 from common.evaluation.evaluate import decide
+from edge.codings import GZIP_SUFFIX, Packed
 from edge.recent import Recent
 
 ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -24,6 +25,8 @@ DEFAULT_CACHE_CONTROL: Final = "no-store, max-age=0"
 _ENTRY_BYTES: Final = 1024
 # What a header may hold; info of an environment is free text.
 _HEADER_TEXT = re.compile(r"[\x20-\x7e]+")
+_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_TAGS = re.compile(r'(?:W/)?"[^"]*"(?:[ \t]*,[ \t]*(?:W/)?"[^"]*")*')
 
 
 class View(NamedTuple):
@@ -149,21 +152,50 @@ def is_due(changes_at: float | None, now: float) -> bool:
 
 
 class Poll(NamedTuple):
-    """A poll that can be answered: 200 with a body, or 304 without."""
+    """A poll that can be answered: 200 with a body, or 304 without; ``coding`` is the body's."""
 
     etag: str
     body: bytes | None
+    coding: str = ""
 
 
-def answer_poll(answers: Sequence[Answer], context: EvaluationContext, if_none_match: str | None) -> Poll:
+def answer_poll(
+    answers: Sequence[Answer],
+    context: EvaluationContext,
+    if_none_match: str | None,
+    packed: Packed | None = None,
+) -> Poll:
     """Put the environments together in the order they were asked for; 304 only if all are unchanged.
 
-    Environments are answered all or none: SDKs read a missing one as deleted features.
+    Environments are answered all or none: SDKs read a missing one as deleted features. ``packed`` = the
+    caller takes gzip.
     """
-    etag = '"' + ";".join(answer.tag for answer in answers) + context_suffix(context) + '"'
-    if if_none_match == etag:
-        return Poll(etag, None)
-    return Poll(etag, b"[" + b",".join(answer.body for answer in answers) + b"]")
+    tag = ";".join(answer.tag for answer in answers) + context_suffix(context)
+    plain, coded = f'"{tag}"', f'"{tag}{GZIP_SUFFIX}"'
+    matched = _matched(if_none_match or "", plain, coded)
+    if matched is not None:
+        return Poll(matched, None)
+    body = b"[" + b",".join(answer.body for answer in answers) + b"]"
+    smaller = None if packed is None else packed.find(tag, body)
+    return Poll(plain, body) if smaller is None else Poll(coded, smaller, "gzip")
+
+
+def _matched(if_none_match: str, plain: str, coded: str) -> str | None:
+    """Return which form of the tag the caller holds, in strong words; None = neither.
+
+    A proxy that packs on its own makes tags weak: the same features all the same.
+    """
+    if not if_none_match:
+        return None
+    if if_none_match in {plain, coded}:
+        return if_none_match
+    text = if_none_match.strip(" \t")
+    if text == "*":
+        return plain
+    if not _TAGS.fullmatch(text):
+        return None
+    held = {f'"{tag}"' for tag in _TAG.findall(text)}
+    return next((form for form in (coded, plain) if form in held), None)
 
 
 def context_suffix(context: EvaluationContext) -> str:

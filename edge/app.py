@@ -3,6 +3,7 @@
 Opens nothing by itself: whoever calls brings the source and the sink and serves the routes.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -13,12 +14,15 @@ from starlette.routing import BaseRoute
 from common.contracts.reports import Reach
 from edge.access import Access
 from edge.answers import Answers
+from edge.codings import Packed
 from edge.hub import Hub
 from edge.limits import ColdLookups, Holds
+from edge.polls import Polls
 from edge.reach import ReachLog
 from edge.routes import SdkEndpoints
 from edge.source import FeatureSource
 from edge.streams import Streams, StreamTimes
+from edge.taken import TakenStreams
 from edge.updates import Updates, UpdateSink
 from edge.usage import Usage
 
@@ -49,10 +53,12 @@ class Edge:
         source: FeatureSource,
         usage: Usage,
         *,
+        polls: Polls,
         hub: Hub | None = None,
         reach: ReachLog | None = None,
     ) -> None:
         self.usage = usage
+        self._polls = polls
         self._hub = hub
         self._reach = reach
         self._endpoints = endpoints
@@ -108,23 +114,44 @@ async def open_edge(
     usage = Usage(registry or CollectorRegistry())
     access = Access(source, ColdLookups())
     answers = Answers()
-    hub = Hub(access, answers, reach)
-    streams = Streams(source=source, access=access, hub=hub, holds=Holds(), usage=usage, times=settings)
-    endpoints = SdkEndpoints(
+    packed = Packed()
+    polls = Polls(
         source=source,
         access=access,
         answers=answers,
-        streams=streams,
-        updates=Updates(sink),
         usage=usage,
+        packed=packed,
         cache_control_setting=settings.cache_control,
-        stall_seconds=settings.stream_stall_seconds,
     )
-    stop_watching = source.watch(hub)
-    try:
-        yield Edge(endpoints, streams, source, usage, hub=hub, reach=reach)
-    finally:
-        stop_watching()
+    async with asyncio.TaskGroup() as tasks:
+        hub = Hub(access, answers, reach)
+        streams = Streams(
+            source=source,
+            access=access,
+            hub=hub,
+            holds=Holds(),
+            usage=usage,
+            times=settings,
+            tasks=tasks,
+        )
+        taken = TakenStreams(streams, usage, stall_seconds=settings.stream_stall_seconds)
+        endpoints = SdkEndpoints(
+            source=source,
+            access=access,
+            polls=polls,
+            streams=streams,
+            updates=Updates(sink),
+            usage=usage,
+            stall_seconds=settings.stream_stall_seconds,
+        )
+        stop_watching = source.watch(hub)
+        try:
+            yield Edge(endpoints, streams, source, usage, polls=polls, hub=hub, reach=reach)
+        finally:
+            stop_watching()
+            taken.close()
+            streams.close()
+            packed.close()
 
 
 def edge_for_polls(
@@ -139,14 +166,22 @@ def edge_for_polls(
     Nothing is kept between requests, so there is nothing to close.
     """
     usage = Usage(registry or CollectorRegistry())
+    access = Access(source, None)
+    polls = Polls(
+        source=source,
+        access=access,
+        answers=Answers(max_bytes=0),
+        usage=usage,
+        packed=Packed(threaded=False),
+        cache_control_setting=settings.cache_control,
+    )
     endpoints = SdkEndpoints(
         source=source,
-        access=Access(source, None),
-        answers=Answers(max_bytes=0),
+        access=access,
+        polls=polls,
         streams=None,
         updates=Updates(sink),
         usage=usage,
-        cache_control_setting=settings.cache_control,
         stall_seconds=0,
     )
-    return Edge(endpoints, None, source, usage)
+    return Edge(endpoints, None, source, usage, polls=polls)

@@ -1,13 +1,15 @@
 """What SDKs write into URLs and headers, read into our own words.
 
 Every SDK writes a little differently; the differences end here. Nothing here raises on malformed text
-except where a status follows from it.
+except where a status follows from it. Knows bytes as they came, and no server.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Self
 from urllib.parse import unquote
 
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
+from starlette.types import Scope
 
 from common.contracts.environments import SdkKey
 from common.errors import AppError, BadRequest, NotFound
@@ -49,17 +51,51 @@ class NoStreams(AppError):
     code = "no-streams"
 
 
-def sdk_name(request: Request) -> str:
-    """Return which SDK is asking, as far as it says, in lower case; Java adds versions after a comma."""
-    return request.headers.get("x-sdk", "").partition(",")[0].strip().lower()
+class Said(NamedTuple):
+    """What an SDK said in its headers, undecoded; several lines of a list are one."""
+
+    context: tuple[bytes, ...] = ()
+    sdk: bytes = b""
+    if_none_match: bytes = b""
+    accept_encoding: bytes = b""
+
+    @classmethod
+    def of(cls, headers: Iterable[tuple[bytes, bytes]]) -> Self:
+        """Pick it out of a request's headers, whose names are in lower case."""
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            found.setdefault(name, []).append(value)
+        return cls(
+            context=tuple(found.get(b"x-featurehub", ())),
+            sdk=found.get(b"x-sdk", (b"",))[0],
+            if_none_match=b", ".join(found.get(b"if-none-match", ())),
+            accept_encoding=b", ".join(found.get(b"accept-encoding", ())),
+        )
+
+    @property
+    def sdk_name(self) -> str:
+        """Which SDK is asking, as far as it says, in lower case; Java adds versions after a comma."""
+        return self.sdk.decode("latin-1").partition(",")[0].strip().lower()
 
 
-def poll_keys(request: Request) -> list[SdkKey]:
+class Asked(NamedTuple):
+    """A request below `/features` as it came."""
+
+    path: bytes
+    query: bytes
+    said: Said
+
+    @classmethod
+    def of(cls, scope: Scope) -> Self:
+        return cls(scope["raw_path"], scope["query_string"], Said.of(scope["headers"]))
+
+
+def poll_keys(asked: Asked) -> list[SdkKey]:
     """Return the keys of a poll in order, each once; what cannot be a key is left out.
 
     Raises BadRequest when there is no parameter at all. `sdkUrl` is the older name and wins.
     """
-    query = request.query_params
+    query = QueryParams(asked.query)
     texts = query.getlist("sdkUrl") or query.getlist("apiKey")
     if not texts:
         raise NoKeys
@@ -69,23 +105,19 @@ def poll_keys(request: Request) -> list[SdkKey]:
     return list(dict.fromkeys(key for key in parsed if key is not None))
 
 
-def poll_context(request: Request) -> EvaluationContext:
+def poll_context(asked: Asked) -> EvaluationContext:
     """Return the context of a poll: all its header lines together."""
-    return _context(request, _header_lines(request))
+    return _context(asked, [_text(line) for line in asked.said.context])
 
 
-def stream_context(request: Request) -> EvaluationContext:
+def stream_context(asked: Asked) -> EvaluationContext:
     """Return the context of a stream: browsers cannot set headers there, so the query wins."""
-    query = request.query_params.getlist("xfeaturehub")
-    return _context(request, query or _header_lines(request))
+    query = QueryParams(asked.query).getlist("xfeaturehub")
+    return _context(asked, query or [_text(line) for line in asked.said.context])
 
 
-def _context(request: Request, lines: list[str]) -> EvaluationContext:
-    return EvaluationContext.parse(lines, ampersand=sdk_name(request) in _JOINS_WITH_AMPERSAND)
-
-
-def _header_lines(request: Request) -> list[str]:
-    return [_text(value) for name, value in request.headers.raw if name == b"x-featurehub"]
+def _context(asked: Asked, lines: Sequence[str]) -> EvaluationContext:
+    return EvaluationContext.parse(lines, ampersand=asked.said.sdk_name in _JOINS_WITH_AMPERSAND)
 
 
 def _text(value: bytes) -> str:
@@ -96,9 +128,9 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def stream_key(request: Request) -> SdkKey | None:
+def stream_key(asked: Asked) -> SdkKey | None:
     """Return the key in a stream's path, in 1 (encoded), 2 or 3 segments; None = not a key."""
-    return SdkKey.parse("/".join(_segments(request)))
+    return SdkKey.parse("/".join(_segments(asked)))
 
 
 class UpdateTarget(NamedTuple):
@@ -108,9 +140,9 @@ class UpdateTarget(NamedTuple):
     feature_key: str
 
 
-def update_target(request: Request) -> UpdateTarget:
+def update_target(asked: Asked) -> UpdateTarget:
     """Return what a PUT's path names; raises NotFound, or BadRequest for one segment that holds no key."""
-    *parts, feature_key = _segments(request)
+    *parts, feature_key = _segments(asked)
     if len(parts) == 1:
         # A whole key in one segment; some clients write the slash as a plus.
         parts = parts[0].replace("+", "/").split("/")
@@ -122,8 +154,7 @@ def update_target(request: Request) -> UpdateTarget:
     return UpdateTarget(key, feature_key)
 
 
-def _segments(request: Request) -> list[str]:
+def _segments(asked: Asked) -> list[str]:
     """Return the path's segments after `/features/`, decoded one by one: `%2F` is no separator."""
-    raw: bytes = request.scope["raw_path"]
-    _, _, tail = raw.partition(_PREFIX)
+    _, _, tail = asked.path.partition(_PREFIX)
     return [unquote(segment) for segment in tail.decode("latin-1").split("/")]

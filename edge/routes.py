@@ -4,9 +4,7 @@ SDKs give up for good on 4xx, so "not known now" is 503, "certainly unknown" 404
 requests into questions and answers into responses; what is true is decided elsewhere.
 """
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -16,33 +14,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from common.contracts.environments import SdkKey
 from common.contracts.lookups import SdkUpdateOutcome
-from common.errors import AppError, Unavailable
-from common.evaluation.context import EvaluationContext
+from common.errors import AppError
 from common.serve import ABORT
 from common.web import problem, problem_of, request_id_of
 from edge import requests
-from edge.access import Access, Grant, TooManyLookups
-from edge.answers import (
-    DEFAULT_CACHE_CONTROL,
-    Answer,
-    Answers,
-    View,
-    answer_poll,
-    cache_control,
-    unknown,
-)
+from edge.access import Access, TooManyLookups
+from edge.answers import DEFAULT_CACHE_CONTROL
 from edge.limits import caller_of
-from edge.requests import NoStreams, UnknownKey
+from edge.polls import SILENT_HEADER, Polls, Question, count
+from edge.requests import Asked, NoStreams, UnknownKey
 from edge.source import FeatureSource
 from edge.streams import Streams, Visitor
 from edge.updates import Updates, read_change
 from edge.usage import Usage
 
-SILENT_HEADER: Final = "Burgee-Silent-Seconds"
-# An operator may let answers be cached; what they depend on beside the URL is this.
-_VARIES_BY: Final = "x-featurehub, x-sdk"
 _UNCACHED: Final = {"Cache-Control": DEFAULT_CACHE_CONTROL}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -92,23 +78,19 @@ class SdkEndpoints:
         *,
         source: FeatureSource,
         access: Access,
-        answers: Answers,
+        polls: Polls,
         streams: Streams | None,
         updates: Updates,
         usage: Usage,
-        cache_control_setting: str,
         stall_seconds: float,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._access = access
-        self._answers = answers
+        self._polls = polls
         self._streams = streams
         self._updates = updates
         self._usage = usage
-        self._cache_control = cache_control_setting
         self._stall_seconds = stall_seconds
-        self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes; with and without the slash is the same, since SDKs follow no redirects."""
@@ -121,69 +103,21 @@ class SdkEndpoints:
 
     async def poll(self, request: Request) -> Response:
         """Answer all environments or none: SDKs read a missing one as deleted features."""
-        keys = requests.poll_keys(request)
-        try:
-            grants = await self._grants(keys, caller_of(request.scope))
-        except Unavailable:
-            self._usage.hit("poll", "unavailable")
-            raise
-        known = [grant for grant in grants if grant is not None]
-        if not known:
-            self._usage.hit("poll", "unknown")
-            raise UnknownKey
-        context = requests.poll_context(request)
-        answers = [self._answer(key, grant, context) for key, grant in zip(keys, grants, strict=True)]
-        poll = answer_poll(answers, context, request.headers.get("if-none-match"))
-        self._count(keys, grants, changed=poll.body is not None)
-        snapshots = [grant.snapshot for grant in known]
-        headers = {
-            "ETag": poll.etag,
-            "Cache-Control": cache_control(snapshots, self._cache_control),
-            "Vary": _VARIES_BY,
-            **self._staleness(),
-        }
-        if poll.body is None:
-            return Response(status_code=304, headers=headers)
-        return Response(poll.body, headers=headers, media_type="application/json")
-
-    async def _grants(self, keys: Sequence[SdkKey], caller: str) -> list[Grant | None]:
-        """Look all keys up at once; raises Unavailable unless each is known or certainly unknown."""
-        found = [self._access.peek(key) for key in keys]
-        missing = [index for index, grant in enumerate(found) if grant is None]
-        if not missing:
-            return found
-        lookups = (self._access.find_admitted(keys[index], caller) for index in missing)
-        for index, grant in zip(missing, await asyncio.gather(*lookups, return_exceptions=True), strict=True):
-            if isinstance(grant, BaseException):
-                raise grant
-            found[index] = grant
-        return found
-
-    def _answer(self, key: SdkKey, grant: Grant | None, context: EvaluationContext) -> Answer:
-        if grant is None:
-            return unknown(key.environment_id)
-        # Decided per key: a client-evaluated key must not open the strategies to the others.
-        view = View.of(grant.policy, client_evaluated=key.client_evaluated, context=context)
-        return self._answers.get(grant.snapshot, view, self._clock())
-
-    def _count(self, keys: Sequence[SdkKey], grants: Sequence[Grant | None], *, changed: bool) -> None:
-        for key, grant in zip(keys, grants, strict=True):
-            if grant is None:
-                self._usage.hit("poll", "unknown")
-            else:
-                self._usage.hit(
-                    "poll",
-                    "found" if changed else "unchanged",
-                    environment_id=key.environment_id,
-                    account_id=grant.account.id,
-                )
+        question = Question(Asked.of(request.scope))
+        reply = await self._polls.find(question, _caller(request))
+        count(reply)
+        answer = Response(reply.body, reply.status)
+        answer.raw_headers = [
+            (name.lower().encode(), value.encode("latin-1"))
+            for name, value in (*reply.headers, *self._staleness().items())
+        ]
+        return answer
 
     async def stream(self, request: Request) -> Response:
-        visitor = Visitor(
-            requests.stream_key(request), requests.stream_context(request), caller_of(request.scope)
-        )
+        asked = Asked.of(request.scope)
+        visitor = Visitor(requests.stream_key(asked), requests.stream_context(asked), _caller(request))
         # Python comes back at once whatever else it is told, but stops at a 404; others do the reverse.
-        is_python = requests.sdk_name(request) == "python"
+        is_python = asked.said.sdk_name == "python"
         if self._streams is None:
             raise UnknownKey if is_python else NoStreams
         if is_python and await self._streams.is_unknown(visitor):
@@ -199,16 +133,16 @@ class SdkEndpoints:
 
     def _staleness(self) -> dict[str, str]:
         """Say for how long the log was not heard, when it is not: what is served may be that old."""
-        silent = int(self._source.silent_seconds)
+        silent = self._polls.silent_seconds()
         return {SILENT_HEADER: str(silent)} if silent else {}
 
     async def update(self, request: Request) -> Response:
-        target = requests.update_target(request)
+        target = requests.update_target(Asked.of(request.scope))
         change = read_change(await request.body())
         update = self._updates.prepare(
             target.key, target.feature_key, change, request.headers.get("idempotency-key")
         )
-        if not self._access.admit(target.key, caller_of(request.scope)):
+        if not self._access.admit(target.key, _caller(request)):
             raise TooManyLookups
         outcome = await self._updates.send(update)
         account = self._source.peek_account(target.key.key_hash)
@@ -219,6 +153,10 @@ class SdkEndpoints:
             account_id=account.id if account else "",
         )
         return _outcome(outcome, request.scope)
+
+
+def _caller(request: Request) -> str:
+    return caller_of(request.scope.get("client"))
 
 
 def _outcome(outcome: SdkUpdateOutcome, scope: Scope) -> Response:

@@ -1,14 +1,17 @@
 """What Edge counts: hits by environment and account, and what operators watch.
 
-Counting never blocks and never grows without bound. API keys and contexts are not counted by, ever.
+Counting never blocks and never grows without bound: it is an addition, in one event loop's thread, and
+read when somebody asks for metrics. API keys and contexts are not counted by, ever.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client import Counter as Total
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 Kind = Literal["poll", "stream", "update"]
 
@@ -24,23 +27,72 @@ class Hit(NamedTuple):
     result: str
 
 
+class Tally:
+    """How often something happened; whoever has it may add to `count`."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class _Hits(Collector):
+    """Tallies of hits: by environment and account as long as there is room, else by way and result alone."""
+
+    def __init__(self, remembered: int) -> None:
+        self._remembered = remembered
+        self._tallies: dict[Hit, Tally] = {}
+        self._others: dict[tuple[Kind, str], Tally] = {}
+
+    def tally(self, hit: Hit) -> Tally:
+        tally = self._tallies.get(hit)
+        if tally is None:
+            if len(self._tallies) >= self._remembered:
+                return self._others.setdefault((hit.kind, hit.result), Tally())
+            tally = self._tallies[hit] = Tally()
+        return tally
+
+    def counts(self) -> Mapping[Hit, int]:
+        return {hit: tally.count for hit, tally in self._tallies.items() if tally.count}
+
+    def describe(self) -> Iterator[Metric]:
+        yield from self._families()
+
+    def collect(self) -> Iterator[Metric]:
+        totals: Counter[tuple[str, str]] = Counter()
+        for hit, tally in self._tallies.items():
+            totals[hit.kind, hit.result] += tally.count
+        for other, tally in self._others.items():
+            totals[other] += tally.count
+        total, forgotten = self._families()
+        for labels, count in totals.items():
+            total.add_metric(labels, count)
+        forgotten.add_metric((), sum(tally.count for tally in self._others.values()))
+        yield total
+        yield forgotten
+
+    @staticmethod
+    def _families() -> tuple[CounterMetricFamily, CounterMetricFamily]:
+        return (
+            CounterMetricFamily(
+                "burgee_edge_hits",
+                "Keys asked for by SDKs, by way and result.",
+                labels=("kind", "result"),
+            ),
+            CounterMetricFamily(
+                "burgee_edge_hits_forgotten",
+                "Hits that were not counted by environment because too many were counted already.",
+                labels=(),
+            ),
+        )
+
+
 class Usage:
     """Counters of one Edge, since it started."""
 
     def __init__(self, registry: CollectorRegistry, *, hits_remembered: int = HITS_REMEMBERED) -> None:
-        self._hits_remembered = hits_remembered
-        self._hits: Counter[Hit] = Counter()
-        self._total = Total(
-            "burgee_edge_hits_total",
-            "Keys asked for by SDKs, by way and result.",
-            ("kind", "result"),
-            registry=registry,
-        )
-        self._forgotten = Total(
-            "burgee_edge_hits_forgotten_total",
-            "Hits that were not counted by environment because too many were counted already.",
-            registry=registry,
-        )
+        self._hits = _Hits(hits_remembered)
+        registry.register(self._hits)
         self._streams = Gauge("burgee_edge_streams", "Open streams.", registry=registry)
         self._events = Total(
             "burgee_edge_stream_events_total", "Feature events sent to streams.", registry=registry
@@ -54,16 +106,15 @@ class Usage:
     @property
     def hits(self) -> Mapping[Hit, int]:
         """How often, since the start."""
-        return self._hits
+        return self._hits.counts()
+
+    def tally(self, kind: Kind, result: str, *, environment_id: str = "", account_id: str = "") -> Tally:
+        """Return what counts such hits, for whoever counts very many; it stays the same."""
+        return self._hits.tally(Hit(environment_id, account_id, kind, result))
 
     def hit(self, kind: Kind, result: str, *, environment_id: str = "", account_id: str = "") -> None:
         """Count one key of one request."""
-        self._total.labels(kind, result).inc()
-        hit = Hit(environment_id, account_id, kind, result)
-        if hit not in self._hits and len(self._hits) >= self._hits_remembered:
-            self._forgotten.inc()
-            return
-        self._hits[hit] += 1
+        self.tally(kind, result, environment_id=environment_id, account_id=account_id).count += 1
 
     def stream_opened(self) -> None:
         self._streams.inc()

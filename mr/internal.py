@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from common.contracts.events import CounterId
+    from common.ledger import RequestMetrics
     from common.messaging.bus import Handler
-    from common.web import Health, RequestMetrics
+    from common.web import Health
     from mr.db.session import Database
 
 T = TypeVar("T")

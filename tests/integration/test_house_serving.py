@@ -21,12 +21,12 @@ from starlette.types import ASGIApp
 
 from common.client import Unreachable, open_client
 from common.errors import BadRequest, FieldFault, NotFound, Unavailable
+from common.ledger import RequestMetrics
 from common.observability import process_registry
 from common.serve import CannotListen, GuardedHttp, Listener, running, serve
 from common.web import (
     BodyGuard,
     Health,
-    RequestMetrics,
     SdkCors,
     Surroundings,
     operational_routes,

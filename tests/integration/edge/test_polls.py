@@ -130,7 +130,7 @@ async def test_cache_control_may_come_from_the_environment_or_the_operator(sourc
         assert answer.headers["cache-control"] == "max-age=60"
         unchanged = await edge.poll(CLIENT, if_none_match=answer.headers["etag"])
         assert unchanged.headers["cache-control"] == "max-age=60"
-        assert answer.headers["vary"] == unchanged.headers["vary"] == "x-featurehub, x-sdk"
+        assert answer.headers["vary"] == unchanged.headers["vary"] == "x-featurehub, x-sdk, accept-encoding"
     async with running_edge(source, cache_control="max-age=30") as edge:
         assert (await edge.poll(CLIENT)).headers["cache-control"] == "max-age=30"
 

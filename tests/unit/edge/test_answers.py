@@ -1,6 +1,7 @@
 """Bodies and etags, to the byte."""
 
 import json
+import gzip
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +13,7 @@ from common.contracts.environments import Policy
 from common.contracts.features import RolloutStrategy, StrategyAttribute
 from common.evaluation.context import EMPTY, EvaluationContext
 from edge.answers import Answers, View, answer_poll, cache_control, render, unknown
+from edge.codings import Packed
 from edge.recent import Recent
 from tests.support.sources import ENVIRONMENT, environment, feature, text_value
 
@@ -146,7 +148,7 @@ def test_an_unchanged_poll_is_304_with_the_etag_as_it_was_sent():
     first = answer_poll([render(SHOP, evaluated(PERU), NOW)], PERU, None)
     assert first.body is not None
     again = answer_poll([render(SHOP, evaluated(PERU), NOW)], PERU, first.etag)
-    assert again == (first.etag, None)
+    assert again == (first.etag, None, "")
 
 
 def test_several_unchanged_keys_are_304_as_well_and_one_change_brings_all():
@@ -176,12 +178,33 @@ def test_another_context_is_never_304_even_if_nothing_else_changed():
     assert answer_poll([render(states, evaluated(mary), NOW)], mary, fred.etag).body == fred.body
 
 
-@pytest.mark.parametrize("mangle", ["W/{}", "{}x", "  ", '""', "*", '"*"'])
+@pytest.mark.parametrize("mangle", ["{}x", "x{}", "  ", '""', '"*"', "W/", "{},", '"x" {}', "w/{}", "*,{}"])
 def test_what_is_not_exactly_the_etag_does_not_match(mangle):
     answers = [render(SHOP, CLIENT, NOW)]
     etag = answer_poll(answers, EMPTY, None).etag
     assert answer_poll(answers, EMPTY, mangle.format(etag)).body is not None
     assert answer_poll(answers, EMPTY, etag.strip('"')).body is not None
+
+
+@pytest.mark.parametrize("held", ["{}", "W/{}", "*", " {} ", '"x", {}', '"x" ,W/{},"y"'])
+def test_the_etag_matches_in_a_list_in_weak_form_and_under_a_star(held):
+    answers = [render(SHOP, CLIENT, NOW)]
+    etag = answer_poll(answers, EMPTY, None).etag
+    assert answer_poll(answers, EMPTY, held.format(etag)) == (etag, None, "")
+
+
+def test_a_gzipped_poll_has_a_tag_of_its_own_and_either_form_matches():
+    answers = [render(environment(*(feature(f"F{n}", True) for n in range(40))), CLIENT, NOW)]
+    plain = answer_poll(answers, EMPTY, None)
+    coded = answer_poll(answers, EMPTY, None, Packed())
+    assert plain.body is not None
+    assert coded.body is not None
+    assert (plain.coding, coded.coding) == ("", "gzip")
+    assert gzip.decompress(coded.body) == plain.body
+    assert coded.etag == plain.etag[:-1] + '-gzip"'
+    for etag in (plain.etag, coded.etag):
+        for packed in (None, Packed()):
+            assert answer_poll(answers, EMPTY, etag, packed) == (etag, None, "")
 
 
 states = st.builds(

@@ -1,0 +1,229 @@
+"""A poll from question to answer: keys to grants, grants to bytes, bytes with their headers.
+
+Both ways in ask here. An answer that was made is remembered with its question and with what it was made
+of, and holds only as long as looking the keys up again gives these very values: what a key opens is decided
+at every request. Knows no transport.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from common.contracts.environments import AccountRecord, EnvironmentSnapshot, SdkKey
+from common.errors import Unavailable
+from common.evaluation.context import EvaluationContext
+from edge import requests
+from edge.access import Access, Grant, TooManyLookups
+from edge.answers import Answer, Answers, View, answer_poll, cache_control, earliest, unknown
+from edge.codings import Packed, is_worth_packing, takes_gzip
+from edge.requests import Asked, UnknownKey
+from edge.source import FeatureSource
+from edge.usage import Tally, Usage
+
+SILENT_HEADER: Final = "Burgee-Silent-Seconds"
+# An operator may let answers be cached; what they depend on beside the URL is this.
+VARIES_BY: Final = "x-featurehub, x-sdk, accept-encoding"
+
+QUESTION_BYTES: Final = 2_000
+"""What a remembered poll costs beside its answer's bytes, roughly."""
+
+
+class Reply(NamedTuple):
+    """How a poll is answered, but for what changes from request to request.
+
+    ``headers`` in the order they are sent, the body's own among them; ``tallies`` count who was answered;
+    ``until`` = when it may become untrue by itself.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    tallies: tuple[Tally, ...]
+    until: float | None
+    head: bytes
+
+
+class Proof(NamedTuple):
+    """What a key opened when an answer was made."""
+
+    key_hash: str
+    environment_id: str
+    account: AccountRecord
+    snapshot: EnvironmentSnapshot
+
+
+class Question:
+    """A poll as it was asked, and the last answer that it got with what proves it."""
+
+    __slots__ = ("accept_gzip", "context", "if_none_match", "keys", "proofs", "reply", "weight")
+
+    def __init__(self, asked: Asked) -> None:
+        self.keys = requests.poll_keys(asked)
+        self.context: EvaluationContext = requests.poll_context(asked)
+        self.if_none_match = asked.said.if_none_match.decode("latin-1")
+        self.accept_gzip = takes_gzip(asked.said.accept_encoding)
+        self.proofs: tuple[Proof, ...] = ()
+        self.reply: Reply | None = None
+        self.weight = QUESTION_BYTES + 200 * len(self.keys)
+
+
+class Polls:
+    """What polls are answered with."""
+
+    def __init__(
+        self,
+        *,
+        source: FeatureSource,
+        access: Access,
+        answers: Answers,
+        usage: Usage,
+        packed: Packed,
+        cache_control_setting: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._access = access
+        self._answers = answers
+        self._usage = usage
+        self._packed = packed
+        self._cache_control = cache_control_setting
+        self._clock = clock
+        self._peek_account = source.peek_account
+        self._peek_environment = source.peek_environment
+
+    def at_hand(self, question: Question) -> Reply | None:
+        """Return the answer if everything is at hand, without I/O; None says nothing.
+
+        Counts nothing yet: whoever sends it does (`count`).
+        """
+        reply = question.reply
+        if reply is not None and (reply.until is None or self._clock() < reply.until):
+            for key_hash, environment_id, account, snapshot in question.proofs:
+                if (
+                    self._peek_account(key_hash) is not account
+                    or self._peek_environment(environment_id) is not snapshot
+                ):
+                    break
+            else:
+                return reply
+        grants = [self._access.peek(key) for key in question.keys]
+        if not grants or None in grants:
+            return None
+        return self._answered(question, grants)
+
+    async def find(self, question: Question, caller: str) -> Reply:
+        """Return the answer; look up what is not at hand, as far as this caller may.
+
+        All environments or none: SDKs read a missing one as deleted features. Raises UnknownKey, and
+        Unavailable unless each key is known or certainly unknown.
+        """
+        try:
+            self.admit(question, caller)
+            return await self.find_admitted(question)
+        except Unavailable:
+            self._usage.hit("poll", "unavailable")
+            raise
+
+    def admit(self, question: Question, caller: str) -> None:
+        """Raise TooManyLookups if the caller may not look these keys up now."""
+        for key in question.keys:
+            if not self._access.admit(key, caller):
+                raise TooManyLookups
+
+    async def find_admitted(self, question: Question) -> Reply:
+        """Do what `find` does for callers who were admitted, and count nothing but answers."""
+        grants = await self._grants(question.keys)
+        if not any(grants):
+            self._usage.hit("poll", "unknown")
+            raise UnknownKey
+        return self._answered(question, grants)
+
+    def refuse(self) -> None:
+        """Count a poll that cannot be answered now."""
+        self._usage.hit("poll", "unavailable")
+
+    async def _grants(self, keys: Sequence[SdkKey]) -> list[Grant | None]:
+        """Look all keys up at once; raises Unavailable unless each is known or certainly unknown."""
+        found = [self._access.peek(key) for key in keys]
+        missing = [index for index, grant in enumerate(found) if grant is None]
+        if len(missing) == 1:
+            found[missing[0]] = await self._access.find(keys[missing[0]])
+        elif missing:
+            lookups = (self._access.find(keys[index]) for index in missing)
+            for index, grant in zip(
+                missing, await asyncio.gather(*lookups, return_exceptions=True), strict=True
+            ):
+                if isinstance(grant, BaseException):
+                    raise grant
+                found[index] = grant
+        return found
+
+    def _answered(self, question: Question, grants: Sequence[Grant | None]) -> Reply:
+        now = self._clock()
+        keys, context = question.keys, question.context
+        answers = [self._answer(key, grant, context, now) for key, grant in zip(keys, grants, strict=True)]
+        packed = self._packed if question.accept_gzip else None
+        poll = answer_poll(answers, context, question.if_none_match, packed)
+        until: float | None = None
+        for answer in answers:
+            until = earliest(until, answer.changes_at)
+        snapshots = [grant.snapshot for grant in grants if grant is not None]
+        headers = [
+            ("ETag", poll.etag),
+            ("Cache-Control", cache_control(snapshots, self._cache_control)),
+            ("Vary", VARIES_BY),
+        ]
+        if poll.coding:
+            headers.append(("Content-Encoding", poll.coding))
+        changed = poll.body is not None
+        if changed:
+            headers.append(("Content-Length", str(len(poll.body or b""))))
+            headers.append(("Content-Type", "application/json"))
+        reply = Reply(
+            status=200 if changed else 304,
+            headers=tuple(headers),
+            body=poll.body or b"",
+            tallies=self._tallies(keys, grants, changed=changed),
+            until=until,
+            head=b"".join(b"%b: %b\r\n" % (n.lower().encode(), v.encode("latin-1")) for n, v in headers),
+        )
+        # An unknown key is nothing to be sure of without asking again; nor is a body that may be packed soon.
+        if all(grants) and not (question.accept_gzip and not poll.coding and is_worth_packing(reply.body)):
+            question.proofs = tuple(
+                Proof(key.key_hash, key.environment_id, grant.account, grant.snapshot)
+                for key, grant in zip(keys, grants, strict=True)
+                if grant is not None
+            )
+            question.reply = reply
+        return reply
+
+    def _answer(self, key: SdkKey, grant: Grant | None, context: EvaluationContext, now: float) -> Answer:
+        if grant is None:
+            return unknown(key.environment_id)
+        # Decided per key: a client-evaluated key must not open the strategies to the others.
+        view = View.of(grant.policy, client_evaluated=key.client_evaluated, context=context)
+        return self._answers.get(grant.snapshot, view, now)
+
+    def _tallies(
+        self, keys: Sequence[SdkKey], grants: Sequence[Grant | None], *, changed: bool
+    ) -> tuple[Tally, ...]:
+        result = "found" if changed else "unchanged"
+        return tuple(
+            self._usage.tally("poll", "unknown")
+            if grant is None
+            else self._usage.tally(
+                "poll", result, environment_id=key.environment_id, account_id=grant.account.id
+            )
+            for key, grant in zip(keys, grants, strict=True)
+        )
+
+    def silent_seconds(self) -> int:
+        """For how long the log was not heard: what is served may be that old."""
+        return int(self._source.silent_seconds)
+
+
+def count(reply: Reply) -> None:
+    """Count an answer that is sent."""
+    for tally in reply.tallies:
+        tally.count += 1
