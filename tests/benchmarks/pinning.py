@@ -10,8 +10,7 @@ ALONE = len(PROCESSORS) > 1
 """Whether what is measured can have a processor of its own."""
 SERVERS = {PROCESSORS[0]}
 OTHERS = set(PROCESSORS[1:]) or SERVERS
-_FIRST = -20
-"""Of a load client: what it notes as a moment may not be one at which it waited for its turn."""
+_TURN = 10
 
 
 def stand_aside() -> None:
@@ -38,9 +37,12 @@ def move(pid: int, processors: set[int]) -> None:
 
 
 def put_first(pid: int) -> None:
-    """Let a process run whenever it can, where that is allowed."""
+    """Let a load client run whenever it can, where that is allowed.
+
+    What it notes as a moment may not be the end of its waiting for a turn.
+    """
     with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, pid, _FIRST)
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(_TURN))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -76,5 +78,5 @@ def tcp_bytes() -> int:
 
 def _threads(pid: int) -> Sequence[int]:
     with suppress(FileNotFoundError):
-        return [int(each) for each in os.listdir(f"/proc/{pid}/task")]
+        return [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
     return []

@@ -75,7 +75,7 @@ class Program:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
         answer: Answer = json.loads(line)
         return answer
 
@@ -97,7 +97,9 @@ def running(name: str, *words: object) -> Iterator[Program]:
 
 
 @contextmanager
-def running_floor(folder: Path, *, poll: bytes, unchanged: bytes, stream: bytes) -> Iterator[tuple[Program, int]]:
+def running_floor(
+    folder: Path, *, poll: bytes, unchanged: bytes, stream: bytes
+) -> Iterator[tuple[Program, int]]:
     """The epoll server with these answers, where servers are measured; and its port."""
     port = free_port()
     paths = []
@@ -117,20 +119,22 @@ def running_floor(folder: Path, *, poll: bytes, unchanged: bytes, stream: bytes)
 def running_crowd(
     folder: Path, port: int, request: bytes, *, receive_bytes: int = 0, hears: Sequence[object] = ()
 ) -> Iterator[Program]:
-    """SSE clients of a port, none of them connected yet; ``hears`` a NATS port and a subject."""
+    """SSE clients of a port, none of them connected yet.
+
+    ``hears``: a NATS port and a subject, for those whose moments are compared; they run before others.
+    """
     path = folder / f"crowd-{port}"
     path.write_bytes(request)
     with running("crowd", port, path, receive_bytes, *hears) as crowd:
-        put_first(crowd.pid)
+        if hears:
+            put_first(crowd.pid)
         yield crowd
 
 
-def poll(
-    port: int, requests: Path, *, connections: int, seconds: float, rate: float | None = None
-) -> Answer:
+def poll(port: int, requests: Path, *, connections: int, seconds: float, rate: float | None = None) -> Answer:
     """Poll for a time; answer what `pollers` says."""
     with polling(port, requests, connections=connections, seconds=seconds, rate=rate) as process:
-        return _told(process)
+        return told(process)
 
 
 @contextmanager
@@ -144,7 +148,8 @@ def polling(
     process = subprocess.Popen(
         [str(each) for each in command], stdout=subprocess.PIPE, text=True, process_group=0
     )
-    put_first(process.pid)
+    if rate is not None:
+        put_first(process.pid)
     try:
         yield process
     finally:
@@ -152,15 +157,13 @@ def polling(
         process.communicate()
 
 
-def _told(process: subprocess.Popen[str]) -> Answer:
+def told(process: subprocess.Popen[str]) -> Answer:
+    """What `polling` says at its end, once that has come."""
     said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     if process.returncode != 0:
-        raise RuntimeError(f"{process.args} ended with {process.returncode}")
+        raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
     answer: Answer = json.loads(said)
     return answer
-
-
-told = _told
 
 
 if __name__ == "__main__":

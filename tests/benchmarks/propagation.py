@@ -9,20 +9,21 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 import nats
+import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from tests.benchmarks.measurements import Measurement, milliseconds
+from tests.benchmarks.rows import Bench, Row, group
 from tests.support.admin import ALL_ROLES, Admin, Application, open_admin
 from tests.support.crowd import stream_request
-from tests.support.split import DATABASE, Split
+from tests.support.split import DATABASE, QUICK, Shape, Split
 from tests.support.waiting import eventually
 
 FEATURES = 20
@@ -262,31 +263,54 @@ def keep_commit_times(split: Split) -> None:
     split.postgres.stop()
 
 
-def measurements(journeys: Sequence[Journey], *, streams: int) -> list[Measurement]:
+@group("propagation")
+def propagation(bench: Bench) -> Iterator[Row]:
+    """One change after the other through two each of MR, Dacha and Edge."""
+    streams, changes = bench.size(200, 10), bench.size(200, 3)
+    split = Split(bench.folder / "propagation", Shape(edge_rest=0, common=QUICK))
+    try:
+        keep_commit_times(split)
+        split.start()
+        journeys, told = uvloop.run(travel(split, streams=streams, changes=changes))
+    finally:
+        split.stop()
+    yield from rows(journeys, streams=streams, told=told)
+
+
+def rows(journeys: Sequence[Journey], *, streams: int, told: str) -> Iterator[Row]:
     """Latency of every stream of every change, its ratio to NATS alone, and where the time goes."""
     every = [arrival - journey.committed for journey in journeys for arrival in journey.arrivals]
     bare = [journey.bare_seconds for journey in journeys]
-    name = f"commit_to_sdk_{streams}_streams"
     parts: dict[str, Callable[[Sequence[float]], float]] = {"p50": statistics.median, "p99": _p99}
-    found = [
-        Measurement.against(f"{name}_{part}", part_of(every), part_of(bare), "bare NATS publish to subscribe")
-        for part, part_of in parts.items()
-    ]
+    for part, part_of in parts.items():
+        yield Row.of_pairs(
+            f"commit_to_sdk_{part}",
+            f"commit in MR to {streams} SDK streams, two each of MR, Dacha and Edge, {part}",
+            [(part_of(every) * 1000, part_of(bare) * 1000)],
+            unit="ms",
+            baseline_name="bare NATS publish to subscribe",
+            note=told if part == "p50" else "",
+        )
     # The last bytes may be here before the bus is heard here: this process has other work, too.
     heard = [each for each in journeys if each.on_bus]
     stages = {
-        "commit_to_bus_at_the_relay": [each.on_bus - each.committed for each in heard if each.at_relay],
-        "commit_to_bus_elsewhere": [each.on_bus - each.committed for each in heard if not each.at_relay],
-        "bus_to_first_stream": [min(each.arrivals) - each.on_bus for each in heard],
-        "first_to_last_stream": [max(each.arrivals) - min(each.arrivals) for each in journeys],
-        "commit_to_first_stream": [min(each.arrivals) - each.committed for each in journeys],
-        "commit_to_last_stream": [max(each.arrivals) - each.committed for each in journeys],
+        "commit to bus, through the MR whose relay is active": [
+            each.on_bus - each.committed for each in heard if each.at_relay
+        ],
+        "commit to bus, through another MR": [
+            each.on_bus - each.committed for each in heard if not each.at_relay
+        ],
+        "bus to first stream": [min(each.arrivals) - each.on_bus for each in heard],
+        "first to last stream": [max(each.arrivals) - min(each.arrivals) for each in journeys],
+        "commit to last stream": [max(each.arrivals) - each.committed for each in journeys],
     }
     for stage, seconds in stages.items():
-        for part, part_of in parts.items():
-            if seconds:
-                found.append(Measurement.plain(f"{stage}_{part}", milliseconds(part_of(seconds))))
-    return found
+        if seconds:
+            name = stage.replace(",", "").replace(" ", "_")
+            note = f"p99 {_p99(seconds) * 1000:.2f} ms"
+            yield Row.of_values(
+                name, f"of that: {stage}", [statistics.median(seconds) * 1000], unit="ms", note=note
+            )
 
 
 def _p99(seconds: Sequence[float]) -> float:

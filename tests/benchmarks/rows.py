@@ -1,4 +1,4 @@
-"""What the benchmarks find: rows with what each is compared to in the same run, and the groups that make them.
+"""What the benchmarks find: rows, each beside what it is compared to, and the groups that make them.
 
 A group is one function that measures and yields rows; `make bench ARGS="--only NAME"` runs it alone. Knows
 nothing of what is measured.

@@ -117,6 +117,14 @@ static int hear(struct poller *poller) {
     return 1;
 }
 
+/* Wait for an answer, at most until a moment: finer than epoll's milliseconds. */
+static void sleep_until(int epoll, uint64_t moment) {
+    uint64_t now = now_ns(), left = moment > now ? moment - now : 0;
+    struct timespec patience = {.tv_sec = (time_t)(left / 1000000000u), .tv_nsec = (long)(left % 1000000000u)};
+    struct pollfd either = {.fd = epoll, .events = POLLIN};
+    ppoll(&either, 1, &patience, NULL);
+}
+
 static void report(uint64_t cpu, uint64_t ended, int connections) {
     double seconds = (double)(ended - measured_from) / 1e9;
     printf("{\"requests\":%lu,\"seconds\":%.6f,\"per_second\":%.1f,\"connections\":%d", counted, seconds,
@@ -177,7 +185,7 @@ int main(int count, char **words) {
                 ask(poller, begins + (uint64_t)((double)issued++ / rate * 1e9));
             }
         }
-        /* Paced, it may not sleep past the next request: rates are far above one in a millisecond. */
+        if (rate > 0) sleep_until(epoll, begins + (uint64_t)((double)(issued + 1) / rate * 1e9));
         int ready = epoll_wait(epoll, events, 512, rate > 0 ? 0 : 100);
         for (int each = 0; each < ready; each++) {
             struct poller *poller = &pollers[events[each].data.u64];

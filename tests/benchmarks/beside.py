@@ -1,0 +1,144 @@
+"""One kind of client beside another: polls during fan-outs, live streams beside stopped ones."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.benchmarks.polls import CONNECTIONS
+from tests.benchmarks.programs import Program, poll, polling, running_crowd, told
+from tests.benchmarks.rows import Bench, Row, group
+from tests.benchmarks.streams import OurCrowd, open_streams
+from tests.benchmarks.world import NOTE, Place, World, poll_request, settled
+from tests.support.crowd import stream_request
+from tests.support.processes import BurgeeProcess
+
+STREAMS = 5_000
+CHANGES_PER_SECOND = 10
+POLLS_PER_SECOND = 4_000
+POLL_SECONDS = 3.0
+STOPPED = 500
+STOPPED_RECEIVE_BYTES = 4096
+"""The kernel buffers little for those, so that what they do not take is the server's concern soon."""
+BIG = "LAYOUT"
+"""The feature whose value becomes big, to fill what is between the server and who takes nothing."""
+BIG_BYTES = 60_000
+FILLING = 30
+CHANGES = 9
+
+
+@group("polls-beside-fan-out")
+def polls_beside_fan_out(bench: Bench) -> Iterator[Row]:
+    """The same paced polls with and without changes to thousands of streams."""
+    world, place = bench.world, bench.world.place
+    seconds = bench.size(POLL_SECONDS, 0.5)
+    made: list[float] = []
+    with (
+        world.edge() as edge,
+        running_crowd(bench.folder, edge.port, stream_request(edge.port, place.client_key)) as crowd,
+    ):
+        open_streams(crowd, bench.size(STREAMS, 20))
+        requests = bench.folder / "paced"
+        requests.write_bytes(poll_request(edge.port, place.client_key))
+        pace = bench.size(POLLS_PER_SECOND, 500)
+
+        def idle() -> float:
+            return float(
+                poll(edge.port, requests, connections=CONNECTIONS, seconds=seconds, rate=pace)["p99"]
+            )
+
+        def busy() -> float:
+            beside = polling(edge.port, requests, connections=CONNECTIONS, seconds=seconds, rate=pace)
+            with beside as process:
+                made.append(world.run(_changes(world, place, seconds)) / seconds)
+                return float(told(process)["p99"])
+
+        idle()
+        busy()
+        pairs = [(busy(), idle()) for _ in range(bench.pairs)]
+        count = crowd.tell("count")
+    if count["closed"]:
+        raise RuntimeError(f"{count['closed']} streams were closed")
+    yield Row.of_pairs(
+        "poll_p99_beside_fan_out",
+        f"p99 of {pace:,} polls/s while changes go to {STREAMS:,} streams at {CHANGES_PER_SECOND}/s",
+        pairs,
+        unit="µs",
+        baseline_name="the same polls, idle",
+        goal=5,
+        note=f"{statistics.median(made):.1f} changes/s were made",
+    )
+
+
+async def _changes(world: World, place: Place, seconds: float) -> int:
+    """Make changes at even moments for a time; answer how many."""
+    began, made = time.monotonic(), 0
+    while (moment := made / CHANGES_PER_SECOND) < seconds and time.monotonic() - began < seconds:
+        await asyncio.sleep(max(0.0, began + moment - time.monotonic()))
+        # One after the other: each needs the version that the one before has made.
+        await world.admin.set(place.environment_id, NOTE, world.token())
+        made += 1
+    return made
+
+
+# ------------------------------------------------------------------ stopped clients
+
+
+@group("stopped-clients")
+def stopped_clients(bench: Bench) -> Iterator[Row]:
+    """The same changes to live streams, with and without those who take nothing."""
+    world, place = bench.world, bench.world.place
+    with (
+        world.edge() as edge,
+        running_crowd(
+            bench.folder, edge.port, stream_request(edge.port, place.client_key), hears=world.bus
+        ) as live,
+    ):
+        open_streams(live, bench.size(STREAMS, 20))
+        ours = OurCrowd(world, place, edge, live)
+        changes = bench.size(CHANGES, 2)
+        ours.fan_out()
+
+        def p99() -> float:
+            return statistics.median(ours.fan_out().p99_ms for _ in range(changes))
+
+        pairs = []
+        closed = 0
+        for _ in range(bench.pairs):
+            without = p99()
+            with _stuck(bench, world, place, edge) as stopped:
+                pairs.append((p99(), without))
+                closed += stopped.tell("count")["closed"]
+        world.run(world.admin.set(place.environment_id, BIG, '{"columns":[1,2,3],"dense":true}'))
+    yield Row.of_pairs(
+        "live_p99_beside_stopped",
+        f"p99 of a change to {STREAMS:,} live streams with {STOPPED} stopped clients beside them",
+        pairs,
+        unit="ms",
+        baseline_name="without them",
+        goal=1.2,
+        note=f"{closed} of the stopped were closed meanwhile",
+    )
+
+
+@contextmanager
+def _stuck(bench: Bench, world: World, place: Place, edge: BurgeeProcess) -> Iterator[Program]:
+    """Clients of the same environment that took their features and then nothing more, until Edge is stuck."""
+    request = stream_request(edge.port, place.client_key)
+    count = bench.size(STOPPED, 5)
+    with running_crowd(bench.folder, edge.port, request, receive_bytes=STOPPED_RECEIVE_BYTES) as crowd:
+        open_streams(crowd, count)
+        crowd.tell("stop", count)
+        unread = -1
+        for number in range(FILLING):
+            text = f'{{"filling":"{number:02}{"x" * BIG_BYTES}"}}'
+            world.run(world.admin.set(place.environment_id, BIG, text))
+            settled(0.05)
+            unread, before = crowd.tell("unread")["most"], unread
+            # Once nothing more arrives at those who take nothing, the rest is with the server.
+            if number > bench.size(8, 1) and unread == before:
+                break
+        settled(bench.size(1, 0))
+        yield crowd
+    settled(bench.size(1, 0))
