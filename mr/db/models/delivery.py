@@ -122,6 +122,7 @@ class OutboxRow(Base):
     __table_args__ = (
         Index("uq_outbox_id", "id", unique=True),
         Index("uq_outbox_position", "position", unique=True),
+        Index("ix_outbox_counter_id", "counter_id", "seq"),
         Index("ix_outbox_waiting", "seq", postgresql_where=_WAITING, sqlite_where=_WAITING),
         {"sqlite_autoincrement": True},
     )

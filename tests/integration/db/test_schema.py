@@ -32,6 +32,25 @@ def test_the_migrated_schema_equals_the_models(database_url):
             assert "uq_application_strategy_name" in names
 
 
+def test_one_counters_changes_are_found_without_reading_the_whole_log(database_url):
+    statement = (
+        "SELECT revision FROM outbox WHERE counter_kind = 'environment'"
+        " AND counter_id = '00000000-0000-0000-0000-000000000000' ORDER BY seq DESC LIMIT 10"
+    )
+    engine = create_engine(_sync(database_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            # Of an empty table it would read the one page that there is.
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            plan = connection.exec_driver_sql(f"EXPLAIN {statement}").fetchall()
+        else:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    text = "\n".join(str(line) for line in plan)
+    assert "ix_outbox_counter_id" in text
+    assert "Sort" not in text
+    assert "TEMP B-TREE" not in text
+
+
 async def test_migrating_again_changes_nothing(database_url):
     await upgrade(database_url)
     await upgrade(database_url)
