@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from common.ledger import RequestMetrics
+from common.collector import spare_the_collector
 from common.observability import watch_loop_lag
 from common.serve import Bound, Drain, Listener, serve
 from common.settings import ServingSettings
@@ -130,6 +131,7 @@ async def serve_process(
         listeners.append(Listener("internal", process.internal.app, settings.host, process.internal.port))
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(watch_loop_lag(process.registry), name="loop-lag")
+        spare_the_collector()
         await serve(
             listeners,
             health=process.health,
