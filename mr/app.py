@@ -6,6 +6,7 @@ what else runs in the process.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from mr.applications.endpoints import ApplicationEndpoints
 from mr.audit.endpoints import AuditEndpoints
 from mr.auth.middleware import Authentication
 from mr.auth.passwords import Passwords
+from mr.auth.renewal import RenewalCookie
 from mr.auth.sessions import Sessions
 from mr.auth.vault import Vault
 from mr.cache_refresh.endpoints import CacheEndpoints
@@ -41,14 +43,15 @@ from mr.db.session import Database
 from mr.deliveries.endpoints import DeliveryEndpoints
 from mr.environment_features.endpoints import EnvironmentFeatureEndpoints
 from mr.environments.endpoints import EnvironmentEndpoints
+from mr.evaluation.endpoints import EvaluationEndpoints
 from mr.feature_groups.endpoints import FeatureGroupEndpoints
 from mr.features.endpoints import FeatureEndpoints
 from mr.filters.endpoints import FilterEndpoints
 from mr.groups.endpoints import GroupEndpoints
 from mr.history.endpoints import HistoryEndpoints
-from mr.landing import landing_route
 from mr.live.endpoints import LiveEndpoints
 from mr.live.feed import LiveFeed, open_live_feed
+from mr.pages import AdminPages, admin_pages
 from mr.people.endpoints import PersonEndpoints
 from mr.portfolios.endpoints import PortfolioEndpoints
 from mr.propagation.endpoints import PropagationEndpoints
@@ -56,6 +59,7 @@ from mr.propagation.record import Propagation
 from mr.service_accounts.endpoints import ServiceAccountEndpoints
 from mr.settings import MrSettings
 from mr.signin.opening import open_sign_in
+from mr.signin.renewal import RenewalEndpoints
 from mr.strategies.endpoints import StrategyEndpoints
 from mr.strategies.validation import InvalidStrategies
 from mr.system.endpoints import SystemEndpoints
@@ -79,16 +83,17 @@ class Mr:
     """What browsers meet beside the operations."""
     live: LiveFeed
     """Drained before the server stops accepting, or its streams would hold it up."""
+    interface: AdminPages
     max_body_bytes: int
     version: str
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Every route: the operations, their documents, and the page at `/`."""
+        """Every route: the operations, their documents, and the interface below `/`."""
         return [
             *self.operations,
             *self.pages,
             *Documents(self.operations, version=self.version).routes(),
-            landing_route(self.version),
+            self.interface,
         ]
 
 
@@ -121,6 +126,7 @@ async def open_mr(
     public_url = settings.public_address()
     vault = open_vault(settings)
     able = capabilities(vault)
+    cookie = RenewalCookie(settings.public_url)
     credentials = Credentials(
         database,
         sessions=sessions,
@@ -142,8 +148,10 @@ async def open_mr(
                 version=version,
                 capabilities=able,
                 choices=sign_in.choices(),
+                cookie=cookie,
             ),
             sign_in,
+            RenewalEndpoints(database, sessions=sessions, cookie=cookie, capabilities=able),
             CredentialEndpoints(credentials, public_url=public_url),
             PersonEndpoints(database, sessions=sessions, public_url=public_url),
             PortfolioEndpoints(database, admin_group_suffix=settings.admin_group_suffix),
@@ -168,6 +176,7 @@ async def open_mr(
             PropagationEndpoints(database, propagation or Propagation()),
             AuditEndpoints(database),
             LiveEndpoints(live),
+            EvaluationEndpoints(database),
         )
         operations = tuple(operation for subject in subjects for operation in subject.operations())
         retries = Counter(
@@ -184,6 +193,7 @@ async def open_mr(
             operations,
             tuple(sign_in.routes()),
             live,
+            interface=await asyncio.to_thread(admin_pages, settings.public_url),
             max_body_bytes=settings.max_body_bytes,
             version=version,
         )

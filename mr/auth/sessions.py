@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mr.db.models.base import utc_now
@@ -106,6 +106,39 @@ class Sessions:
                 )
             )
             return frozenset(begun) | frozenset(each for each in permanent if each)
+
+    async def exchange(
+        self, session: WriteSession, session_id: UUID, token: str, *, grace: timedelta = timedelta()
+    ) -> datetime | None:
+        """Let a new token take a session over; the first one ends after `grace`. In the caller's transaction.
+
+        Return when the session ends in any case, which does not change; None when it has ended already.
+        """
+        now = utc_now()
+        row = (
+            await session.execute(
+                select(LoginSession.person_id, LoginSession.expires_at)
+                .where(LoginSession.id == session_id, ~self._ended(now))
+                .with_for_update()
+            )
+        ).first()
+        if row is None:
+            return None
+        person_id, ends = row
+        # Not recorded: nobody signs in or out, the session goes on.
+        await session.execute(
+            insert(LoginSession).values(
+                token_hash=hash_token(token), person_id=person_id, created_at=now, expires_at=ends
+            ),
+            execution_options=UNRECORDED,
+        )
+        await session.execute(
+            update(LoginSession)
+            .where(LoginSession.id == session_id)
+            .values(expires_at=min(ends, now + grace)),
+            execution_options=UNRECORDED,
+        )
+        return ends
 
     async def end(self, session: WriteSession, session_id: UUID) -> None:
         """Revoke one session inside the caller's transaction."""

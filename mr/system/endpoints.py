@@ -10,6 +10,7 @@ from starlette.responses import Response
 from common.errors import Unauthenticated
 from mr.api.operations import Access, Operation, SignedIn, answer, nothing
 from mr.auth.passwords import Passwords
+from mr.auth.renewal import RenewalCookie
 from mr.auth.sessions import Sessions
 from mr.db.session import Database
 from mr.system import schemas, service
@@ -30,10 +31,12 @@ class SystemEndpoints:
         server_name: str,
         version: str,
         capabilities: Mapping[str, str],
+        cookie: RenewalCookie,
         choices: Choices = LOCAL_ALONE,
     ) -> None:
         self._database = database
         self._choices = choices
+        self._cookie = cookie
         self._sessions = sessions
         self._passwords = passwords
         self._sign_in = service.SignIn(
@@ -137,7 +140,9 @@ class SystemEndpoints:
             raise Unauthenticated
         async with self._database.write() as session:
             await self._sessions.end(session, caller.session_id)
-        return nothing()
+        response = nothing()
+        self._cookie.forget(response)
+        return response
 
     async def version(self) -> Response:
         return answer(self._info)

@@ -31,7 +31,7 @@ ELSEWHERE: Final = {
         "login",
         "personByToken",
     ),
-    *("listenToChanges", "exchangeSignInCode", "getWebhookDetails", "decryptSystemConfig"),
+    *("listenToChanges", "exchangeSignInCode", "renewSession", "getWebhookDetails", "decryptSystemConfig"),
 }
 # They end what the caller is signed in with.
 LAST: Final = ("logout",)

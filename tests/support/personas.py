@@ -28,7 +28,7 @@ MAKERS = ADMINS | {"creator", "editor"}
 
 RULES: Final = {
     EVERYBODY: "isInstalled setupSiteAdmin login getInfoVersion registerPerson personByToken getWebhookTypes"
-    " getLoginUrlForProvider exchangeSignInCode",
+    " getLoginUrlForProvider exchangeSignInCode renewSession",
     # deleteFeatureForEnvironment is refused as bad before anybody is asked for.
     SIGNED_IN: "findPortfolios deleteFeatureForEnvironment listenToChanges",
     # Whose token is permanent has nothing to end.
@@ -42,7 +42,8 @@ RULES: Final = {
     " findFeatureFilters getFeatureFilter listFeatureHistory listFeatureGroups listApplicationStrategies"
     " getApplicationStrategy",
     IN_ENVIRONMENT: "getFeaturesForEnvironment getFeatureForEnvironment getFeatureGroupFeatures"
-    " getFeatureGroup showPropagation findAllFeatureAndFeatureValuesForEnvironmentsByApplication",
+    " getFeatureGroup findAllFeatureAndFeatureValuesForEnvironmentsByApplication showPropagation"
+    " evaluateFeatures",
     ADMINS_ANYWHERE: "findPeople createPerson getPerson",
     SUPERUSER: "createPortfolio deletePortfolio deletePerson changePassword cacheRefresh getSystemConfig"
     " createOrUpdateSystemConfigs decryptSystemConfig",

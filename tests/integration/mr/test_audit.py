@@ -248,7 +248,7 @@ CHANGES_NOTHING = {
     "replayDeliveries": "the messages that it sends again are the record",
 }
 # They need another beginning than the rest.
-ELSEWHERE = {"setupSiteAdmin", "login", "exchangeSignInCode"}
+ELSEWHERE = {"setupSiteAdmin", "login", "exchangeSignInCode", "renewSession"}
 ALSO_CHANGING = {"logout"}
 
 

@@ -28,7 +28,8 @@ export interface Bearer {
 
 let bearer: Bearer = { token: () => null, renew: async () => false };
 
-export function useBearerOf(source: Bearer): void {
+/** Told once, by the session. */
+export function takeBearerFrom(source: Bearer): void {
   bearer = source;
 }
 

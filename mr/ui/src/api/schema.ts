@@ -651,6 +651,29 @@ export interface ListApplicationRolloutStrategyItemUser {
   name?: string;
 }
 
+export interface LiveActor {
+  kind: string;
+  id?: string;
+  name?: string;
+}
+
+export interface LiveChange {
+  kind: string;
+  id: string;
+  action: string;
+  name?: string;
+  portfolioId?: string;
+  applicationId?: string;
+  environmentId?: string;
+  at: string;
+  by: LiveActor;
+}
+
+export interface LiveNews {
+  changes: LiveChange[];
+  reason?: string;
+}
+
 export interface MatchingFilter {
   id: string;
   name: string;
@@ -1260,6 +1283,11 @@ export interface Operations {
     body: SignInCodeExchange;
     answer: TokenizedPerson;
   };
+  renewSession: {
+    params: Record<never, never>;
+    body: undefined;
+    answer: TokenizedPerson;
+  };
   registerPerson: {
     params: Record<never, never>;
     body: PersonRegistrationDetails;
@@ -1765,6 +1793,11 @@ export interface Operations {
     body: undefined;
     answer: AuditPage;
   };
+  listenToChanges: {
+    params: Record<never, never>;
+    body: undefined;
+    answer: undefined;
+  };
 }
 
 /** Method and path template of every operation. */
@@ -1776,6 +1809,7 @@ export const OPERATIONS: { readonly [Id in keyof Operations]: readonly [string, 
   getInfoVersion: ['GET', '/info/version'],
   getLoginUrlForProvider: ['GET', '/mr-api/external-provider/{provider}'],
   exchangeSignInCode: ['POST', '/mr-api/burgee/sign-in-code'],
+  renewSession: ['POST', '/mr-api/burgee/session'],
   registerPerson: ['POST', '/mr-api/authentication'],
   personByToken: ['GET', '/mr-api/authentication/{token}'],
   replaceTempPassword: ['PUT', '/mr-api/authentication/{id}/replaceTempPassword'],
@@ -1877,4 +1911,5 @@ export const OPERATIONS: { readonly [Id in keyof Operations]: readonly [string, 
   cacheRefresh: ['POST', '/mr-api/dacha1/cache'],
   showPropagation: ['GET', '/mr-api/burgee/propagation'],
   findAuditEntries: ['GET', '/mr-api/burgee/audit'],
+  listenToChanges: ['GET', '/mr-api/burgee/live'],
 };

@@ -5,7 +5,7 @@
  * starting → setup (nothing is there yet) | out | in; in → lost (ended while somebody was working; the screen
  * stays as it is) → in; `reset`: signed in with a temporary password, which must be replaced first.
  */
-import { address, call, read, useBearerOf } from './client';
+import { address, call, read, takeBearerFrom } from './client';
 import { hasStatus, Problem, Unreachable } from './problem';
 import type { Person, SetupMissingResponse, SetupResponse, TokenizedPerson } from './schema';
 
@@ -135,7 +135,7 @@ async function atSession(headers: Record<string, string>): Promise<TokenizedPers
   }
 }
 
-useBearerOf({
+takeBearerFrom({
   token: () => token,
   async renew(refused) {
     // Others may have renewed it while this call was under way.

@@ -45,10 +45,11 @@ function Frame() {
   const t = useTexts();
   const { pathname } = useLocation();
   const { portfolios, loading, error, retry } = usePlace();
-  const [menuOpened, menu] = useDisclosure(false);
+  const [menuOpened, { toggle: toggleMenu, close: closeMenu }] = useDisclosure(false);
   const [setupOpened, setup] = useDisclosure(false);
   useLive();
-  useEffect(() => menu.close(), [pathname]);
+  // A new screen closes the menu of narrow windows.
+  useEffect(closeMenu, [pathname, closeMenu]);
   const nowhere = !loading && error === null && portfolios.length === 0;
   return (
     <>
@@ -62,7 +63,7 @@ function Frame() {
         padding="md"
       >
         <AppShell.Header>
-          <TopBar menuOpened={menuOpened} onMenu={menu.toggle} onSetup={setup.toggle} />
+          <TopBar menuOpened={menuOpened} onMenu={toggleMenu} onSetup={setup.toggle} />
         </AppShell.Header>
         <AppShell.Navbar p="xs" aria-label={t.frame.menu}>
           <Menu />

@@ -1,6 +1,5 @@
 /** Pages that say that there is nothing to show, and what to do then. */
 import { Button, Center, Code, Loader, Stack, Text } from '@mantine/core';
-import { useInterval } from '@mantine/hooks';
 import { IconCloudOff, IconLock, IconMapOff, IconMoodSad } from '@tabler/icons-react';
 import { useEffect } from 'react';
 import { start } from '@/api/session';
@@ -62,11 +61,10 @@ const AGAIN_MS = 3000;
 /** While the server does not answer: asks again by itself. */
 export function ServerUnreachable() {
   const t = useTexts();
-  const again = useInterval(() => void start(), AGAIN_MS);
   useEffect(() => {
-    again.start();
-    return again.stop;
-  }, [again.start, again.stop]);
+    const timer = setInterval(() => void start(), AGAIN_MS);
+    return () => clearInterval(timer);
+  }, []);
   return (
     <EmptyState
       icon={IconCloudOff}

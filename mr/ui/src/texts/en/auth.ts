@@ -34,7 +34,7 @@ export const auth = {
   registerGoneText: 'It has expired or was used. Ask whoever invited you for a new link.',
   failedTitle: 'You are not signed in',
   failedText: 'The identity provider did not admit you, or your account is not allowed here.',
-  failedReason: (reason: string) => `Reason: ${reason}`,
+  failedReason: 'Reason:',
   setupTitle: 'Set up Burgee',
   setupSteps: ['Administrator', 'Organisation', 'Done'],
   setupAdmin: 'Who administers this server',

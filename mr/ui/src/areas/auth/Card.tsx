@@ -1,0 +1,43 @@
+import { Box, Center, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { useDocumentTitle } from '@mantine/hooks';
+import type { ReactNode } from 'react';
+import { address } from '@/api/client';
+import { LanguageMenu, SchemeSwitch } from '@/app/TopBar';
+import { useTexts } from '@/texts';
+
+/** What stands around everything that is shown without a session. */
+export function Card({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+  const t = useTexts();
+  useDocumentTitle(`${title} · ${t.frame.product}`);
+  return (
+    <Box mih="100vh" bg="var(--mantine-color-default-hover)">
+      <Group justify="space-between" p="md" component="header">
+        <Group gap={8}>
+          <img src={address('/burgee.svg')} alt="" width={28} height={28} />
+          <Text fw={700}>{t.frame.product}</Text>
+        </Group>
+        <Group gap={4}>
+          <SchemeSwitch />
+          <LanguageMenu />
+        </Group>
+      </Group>
+      <Center component="main" px="md" pt="6vh" pb="xl">
+        <Paper withBorder shadow="sm" p="xl" w="100%" maw={440} radius="md">
+          <Stack gap="md">
+            <div>
+              <Title order={1} size="h3">
+                {title}
+              </Title>
+              {text && (
+                <Text c="dimmed" size="sm" mt={4}>
+                  {text}
+                </Text>
+              )}
+            </div>
+            {children}
+          </Stack>
+        </Paper>
+      </Center>
+    </Box>
+  );
+}

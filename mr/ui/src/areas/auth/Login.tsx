@@ -1,0 +1,108 @@
+import { Alert, Anchor, Center, Divider, Loader, Text } from '@mantine/core';
+import { Navigate } from '@tanstack/react-router';
+import { useEffect, useRef, useState } from 'react';
+import { call } from '@/api/client';
+import { hasStatus } from '@/api/problem';
+import { adopt } from '@/api/session';
+import { AppLink, useSearchParams } from '@/app/navigate';
+import { ServerUnreachable, Starting } from '@/app/notices';
+import { useSession } from '@/app/session';
+import { Failure } from '@/kit/Failure';
+import { useTexts } from '@/texts';
+import { backFrom, forgetBack, keepBack } from './back';
+import { Card } from './Card';
+import { ForcedReset } from './ForcedReset';
+import { ProviderButtons, useProviders } from './providers';
+import { SignInForm } from './SignInForm';
+
+/** Sign-in: with a password, with a provider, or with the code that a provider's way back has brought. */
+export default function Login() {
+  const t = useTexts();
+  const { state, site } = useSession();
+  const { back } = useSearchParams();
+  const [code] = useState(codeOfAddress);
+  const exchange = useExchange(code, state === 'out');
+  const redirect = site !== null && 'redirectUrl' in site ? site.redirectUrl : undefined;
+  const leaving = state === 'out' && code === null && redirect !== undefined;
+  useEffect(() => {
+    if (back !== undefined) keepBack(back);
+    if (leaving) window.location.assign(redirect);
+  }, [back, leaving, redirect]);
+
+  if (state === 'unreachable') return <ServerUnreachable />;
+  if (state === 'setup') return <Navigate to="/setup" replace />;
+  if (state === 'in' || state === 'lost') return <GoBack back={back} />;
+  if (state === 'reset') return <ForcedReset />;
+  if (state === 'starting' || leaving || exchange.busy) return <Starting />;
+  return (
+    <Card title={t.auth.signInTitle}>
+      {hasStatus(exchange.error, 404) ? (
+        <Alert color="orange" role="alert" title={t.auth.codeExpired}>
+          {t.auth.codeExpiredHint}
+        </Alert>
+      ) : (
+        <Failure error={exchange.error} />
+      )}
+      <Ways />
+    </Card>
+  );
+}
+
+function Ways() {
+  const t = useTexts();
+  const { site } = useSession();
+  const local = site?.providers.includes('local') ?? false;
+  const others = useProviders().length > 0;
+  return (
+    <>
+      {others && <ProviderButtons />}
+      {local && others && <Divider label={t.auth.or} />}
+      {local && (
+        <>
+          <SignInForm />
+          <Text size="sm" ta="center">
+            <Anchor component={AppLink} to="/forgot-password" size="sm">
+              {t.auth.forgot}
+            </Anchor>
+          </Text>
+        </>
+      )}
+    </>
+  );
+}
+
+function GoBack({ back }: { back: string | undefined }) {
+  const [target] = useState(() => backFrom(back));
+  useEffect(forgetBack, []);
+  const [path = '/', query] = target.split('?');
+  return (
+    <>
+      <Navigate to={path} search={Object.fromEntries(new URLSearchParams(query)) as never} replace />
+      <Center p="xl">
+        <Loader />
+      </Center>
+    </>
+  );
+}
+
+/** The one-time code stands in the fragment, which never leaves the browser; it is taken off the address at once. */
+function codeOfAddress(): string | null {
+  const code = new URLSearchParams(window.location.hash.slice(1)).get('code');
+  if (code !== null) window.history.replaceState(window.history.state, '', window.location.pathname + window.location.search);
+  return code;
+}
+
+function useExchange(code: string | null, wanted: boolean) {
+  const [error, setError] = useState<unknown>(null);
+  const spent = useRef(false);
+  const [busy, setBusy] = useState(code !== null);
+  useEffect(() => {
+    if (code === null || !wanted || spent.current) return;
+    spent.current = true;
+    call('exchangeSignInCode', { body: { code } })
+      .then(adopt)
+      .catch(setError)
+      .finally(() => setBusy(false));
+  }, [code, wanted]);
+  return { error, busy: busy && error === null };
+}
