@@ -593,3 +593,8 @@ async def _one_strategy(world: World) -> Call:
 async def _update_strategy(world: World) -> Call:
     path = f"/application/{world.ids['application']}/rollout-strategy/{await world.strategy()}"
     return Call(path, {"name": world.name()})
+
+
+@_call("evaluateFeatures")
+async def _evaluate(world: World) -> Call:
+    return Call("/burgee/evaluation", {"environmentId": world.ids["environment"], "userKey": "fred"})

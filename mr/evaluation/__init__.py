@@ -1,0 +1,1 @@
+"""Asking what somebody would get, and why."""
