@@ -5,6 +5,7 @@
  * starting → setup (nothing is there yet) | out | in; in → lost (ended while somebody was working; the screen
  * stays as it is) → in; `reset`: signed in with a temporary password, which must be replaced first.
  */
+import { remember, remembered } from '@/app/memory';
 import { address, call, read, takeBearerFrom } from './client';
 import { hasStatus, Problem, Unreachable } from './problem';
 import type { Person, SetupMissingResponse, SetupResponse, TokenizedPerson } from './schema';
@@ -22,6 +23,8 @@ export interface Session {
 
 let session: Session = { state: 'starting', person: null, site: null, capabilities: {} };
 let token: string | null = null;
+/** That this browser has a session, not which. */
+const BEFORE = 'session';
 let renewing: Promise<boolean> | null = null;
 const listeners = new Set<() => void>();
 
@@ -44,7 +47,9 @@ export async function start(): Promise<void> {
   try {
     const site = await call('isInstalled');
     become({ site, capabilities: site.capabilityInfo });
-    if (!(await renewed())) become({ state: 'out' });
+    // Without a session before there is no cookie to try.
+    const before = remembered(BEFORE) === 'yes';
+    if (!before || !(await renewed())) become({ state: 'out' });
   } catch (error) {
     if (hasStatus(error, 404)) {
       become({ state: 'setup', site: error.body as SetupMissingResponse });
@@ -78,7 +83,10 @@ export async function adopt(signedIn: TokenizedPerson): Promise<void> {
 /** Exchange the token in memory for one that the cookie can renew. */
 async function keep(): Promise<void> {
   const answer = await atSession({ Authorization: `Bearer ${token ?? ''}` });
-  if (answer !== null) token = answer.accessToken ?? token;
+  if (answer !== null) {
+    token = answer.accessToken ?? token;
+    remember(BEFORE, 'yes');
+  }
 }
 
 /** End the session here and at the server. */
@@ -90,6 +98,7 @@ export async function signOut(): Promise<void> {
     if (!hasStatus(error, 401)) throw error;
   }
   token = null;
+  remember(BEFORE, 'no');
   become({ state: 'out', person: null });
 }
 
@@ -103,7 +112,10 @@ async function renewed(): Promise<boolean> {
 
 async function renew(): Promise<boolean> {
   const answer = await atSession({});
-  if (answer === null) return false;
+  if (answer === null) {
+    remember(BEFORE, 'no');
+    return false;
+  }
   // Another person's cookie must not turn this page into theirs under its user's hands.
   if (session.person !== null && answer.person?.id?.id !== session.person.id?.id) return false;
   token = answer.accessToken ?? null;
