@@ -276,7 +276,7 @@ class Relay:
     async def _begin(self) -> bool:
         """Try to take the lease; before anything is assigned under it, the epoch must be right."""
         started = time.monotonic()
-        can_send = self._sender is None or self._sender.connected
+        can_send = self._sender is None or self._sender.able
         term = await take(
             self._database,
             self._holder,
@@ -325,7 +325,7 @@ class Relay:
         """True when this leader cannot send for so long that another should try."""
         if self._sender is None or self._database.dialect == "sqlite":
             return False
-        if self._sender.connected:
+        if self._sender.able:
             self._without_bus_since = None
             self._without_bus_seconds = WITHOUT_BUS_SECONDS
             return False

@@ -140,11 +140,15 @@ class Sender:
         self._beaten_at = float("-inf")
         self._beat_at = 0.0
         self._failures = 0
+        self._refused = False
 
     @property
-    def connected(self) -> bool:
-        """True while the way to the bus is open, as far as this end knows."""
-        return self._publisher.connected
+    def able(self) -> bool:
+        """True while the way to the bus is open, as far as this end knows, and what was sent last got there.
+
+        A bus may let a process in and not let it say anything.
+        """
+        return self._publisher.connected and not self._refused
 
     @property
     def published(self) -> int:
@@ -210,7 +214,7 @@ class Sender:
         """Send one batch, if there is one, and a heartbeat behind it, if it is time."""
         events, history = self._take_offered(term) or await self._read(term)
         if events:
-            with _of_the_bus():
+            with self._of_the_bus():
                 await self._publisher.publish(events)
             upto = events[-1].position
             await mark(
@@ -225,7 +229,7 @@ class Sender:
             self._beat_at = min(self._beat_at, time.monotonic() + BEAT_AFTER_EVENTS)
         if time.monotonic() >= self._beat_at:
             heartbeat = Heartbeat(term=term, epoch=history.epoch, position=self._published)
-            with _of_the_bus():
+            with self._of_the_bus():
                 await self._publisher.beat(heartbeat)
             self._metrics.heartbeats.inc()
             self._beaten_at = time.monotonic()
@@ -283,10 +287,11 @@ class Sender:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
 
-
-@contextmanager
-def _of_the_bus() -> Iterator[None]:
-    try:
-        yield
-    except Unavailable as error:
-        raise BusUnavailable(str(error)) from error
+    @contextmanager
+    def _of_the_bus(self) -> Iterator[None]:
+        try:
+            yield
+        except Unavailable as error:
+            self._refused = True
+            raise BusUnavailable(str(error)) from error
+        self._refused = False

@@ -77,7 +77,10 @@ class Publisher(Protocol):
         """
 
     async def beat(self, heartbeat: Heartbeat) -> None:
-        """Send a heartbeat after everything published before it, on the same way. Raises `Unavailable`."""
+        """Send a heartbeat after everything published before it, on the same way; confirmed as events are.
+
+        Raises `Unavailable` when it is not certain that the servers have it.
+        """
 
     def on_sync(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake`` whenever somebody asks for a heartbeat; call the result to stop."""

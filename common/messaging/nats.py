@@ -121,6 +121,7 @@ class NatsBus:
         self._sync_wanted = asyncio.Event()
         self._questions: dict[str, Question] = {}
         self._complaints: set[str] = set()
+        self._thrown_away = False
         self._events: Listening | None = None
         self._wish(Listening(f"{self._root}.inbox.{instance}.*", self._hear_answer))
 
@@ -158,7 +159,7 @@ class NatsBus:
     async def publish(self, events: Sequence[LoggedEvent]) -> None:
         with _unavailable():
             line = self._up()
-            violations = self.metrics.violations
+            self._thrown_away = False
             unconfirmed = 0
             for event in events:
                 message = self._event_message(event, line.payload_at_most)
@@ -168,14 +169,21 @@ class NatsBus:
                 if unconfirmed > UNCONFIRMED_BYTES:
                     await line.confirm()
                     unconfirmed = 0
-            await line.confirm()
-            if self.metrics.violations != violations:
-                # The server confirms also what it threw away, after it has said so.
-                raise Unavailable("the bus does not let this process publish")
+            await self._confirm(line)
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         headers = heartbeat_headers(heartbeat, self._source, secrets.token_hex(16), time.time())
+        self._thrown_away = False
         await self._send("heartbeat", f"{self._root}.c.hb", headers, b"")
+        with _unavailable():
+            await self._confirm(self._up())
+
+    async def _confirm(self, line: Line) -> None:
+        """Return when the servers have what was published; raises `Unavailable` when they threw it away."""
+        await line.confirm()
+        # The server confirms also what it threw away, after it has said so.
+        if self._thrown_away:
+            raise Unavailable("the bus does not let this process publish")
 
     def on_sync(self, wake: Callable[[], None]) -> Callable[[], None]:
         async def heard(message: Message) -> None:
@@ -427,6 +435,9 @@ class NatsBus:
 
     def _forbidden(self, detail: str) -> None:
         self.metrics.violations += 1
+        # nats-py tells it in lower case.
+        if f'publish to "{self._root}.c.'.lower() in detail.lower():
+            self._thrown_away = True
         self._complain("bus.forbidden", detail)
 
     def _drop(self, reason: str, subject: str, detail: str = "") -> None:

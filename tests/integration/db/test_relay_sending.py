@@ -224,6 +224,24 @@ async def test_a_leader_that_is_cut_off_from_the_bus_lets_one_lead_that_is_not(p
     assert well.positions == [second.position]
 
 
+async def test_a_leader_that_is_connected_and_may_not_send_lets_one_lead_that_may(
+    postgresql_url, monkeypatch
+):
+    monkeypatch.setattr("mr.relay.WITHOUT_BUS_SECONDS", 0.2)
+    mute, well = RecordingPublisher(), RecordingPublisher()
+    async with (
+        _two(postgresql_url) as (one, other, shop),
+        open_relay(one, holder="one", publisher=mute) as first,
+    ):
+        await _published(first)
+        async with open_relay(other, holder="other", publisher=well) as second:
+            mute.fails = True
+            await shop.save_value(0, 0, 0)
+            await eventually(lambda: second.term, within_seconds=15)
+            await _published(second)
+            assert first.term is None
+
+
 async def test_a_leader_that_is_cut_off_goes_on_giving_positions_when_nobody_takes_over(
     postgresql_url, monkeypatch, publisher
 ):

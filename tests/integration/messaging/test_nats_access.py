@@ -183,8 +183,11 @@ async def test_what_nats_forbids_is_told_to_the_publisher_to_the_log_and_in_the_
             with pytest.raises(Unavailable, match="does not let"):
                 await edge.publish([plain_event(1)])
             assert [each["event"] for each in logs] == ["bus.forbidden"]
+            # Also where nothing changes: nobody would hear that somebody leads.
+            with pytest.raises(Unavailable, match="does not let"):
+                await edge.beat(heartbeat(1))
         metrics = generate_latest(registry).decode()
-    assert "burgee_bus_permission_violations_total 1.0" in metrics
+    assert "burgee_bus_permission_violations_total 2.0" in metrics
     assert "burgee_bus_connected 1.0" in metrics
     assert 'burgee_bus_messages_total{direction="out",kind="event"} 1.0' in metrics
 
