@@ -267,6 +267,11 @@ class Pump:
         self._marked: deque[TakenStream] = deque()
         self._running: asyncio.Handle | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """True while somebody waits for its turn to speak."""
+        return self._running is not None
+
     def mark(self, taken: TakenStream) -> None:
         """Let it speak soon."""
         self._marked.append(taken)
