@@ -15,10 +15,10 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from common.ledger import RequestMetrics
 from common.collector import spare_the_collector
+from common.ledger import Ledger, RequestMetrics
 from common.observability import watch_loop_lag
-from common.serve import Bound, Drain, Listener, serve
+from common.serve import Bound, Drain, GuardedHttp, Listener, serve
 from common.settings import ServingSettings
 from common.web import (
     BodyGuard,
@@ -56,6 +56,7 @@ class Process:
 
     name: str
     app: ASGIApp
+    http: type[GuardedHttp]
     monitor: ASGIApp | None
     internal: Internal | None
     health: Health
@@ -75,9 +76,11 @@ def assemble(
     drain: Drain | None = None,
     cors_headers: Sequence[str] = (),
     of_whole: Sequence[Route] | None = None,
+    protocol: Callable[[Ledger, Health], type[GuardedHttp]] | None = None,
 ) -> Process:
     """Put the routes side by side, and what every process has around them.
 
+    ``protocol``: what answers some requests by itself on the main port, given what stands around the routes.
     ``of_whole``: health and metrics of all processes that share the main port, answered there in place of
     this one's own.
     """
@@ -94,10 +97,11 @@ def assemble(
     if rest is not None:
         app.router.default = rest
     guarded = SdkCors(BodyGuard(app, max_bytes=settings.max_body_bytes), extra_headers=cors_headers)
-    metrics = RequestMetrics(registry)
+    around = Surroundings(guarded, routes=mine, metrics=RequestMetrics(registry), health=health)
     return Process(
         name=name,
-        app=Surroundings(guarded, routes=mine, metrics=metrics, health=health),
+        app=around,
+        http=GuardedHttp if protocol is None else protocol(around.ledger, health),
         monitor=Surroundings(Starlette(routes=operational), listener="monitor") if separate else None,
         internal=internal,
         health=health,
@@ -118,7 +122,9 @@ async def serve_process(
     Raises CannotListen before anything is served.
     """
     trusted = tuple(str(network) for network in settings.trusted_proxies)
-    main = Listener("main", process.app, settings.host, settings.port, trusted_proxies=trusted)
+    main = Listener(
+        "main", process.app, settings.host, settings.port, http=process.http, trusted_proxies=trusted
+    )
     listeners = [main]
     if handed is not None and process.monitor is not None:
         listeners = [

@@ -53,6 +53,8 @@ class GuardedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._head_due: asyncio.TimerHandle | None = None
+        self._head_size = 0
+        self._in_head = True
         super().connection_made(transport)
         self._expect_head()
 
@@ -62,8 +64,11 @@ class GuardedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Afterwards, so that a body in the same piece as its head is not counted with it.
-        if self._head_due is not None:
+        # Most heads arrive whole, and need no timer. Afterwards, so that a body in the same piece as its
+        # head is not counted with it.
+        if self._in_head and not self.transport.is_closing():
+            if self._head_due is None:
+                self._expect_head()
             self._head_size += len(data)
             if self._head_size > self.head_bytes:
                 self._refuse("The request's head is too long.")
@@ -71,8 +76,7 @@ class GuardedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
-        if self._head_due is None:
-            self._expect_head()
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
         self._head_is_here()
@@ -85,6 +89,7 @@ class GuardedHttp(HttpToolsProtocol):
         )
 
     def _head_is_here(self) -> None:
+        self._in_head = False
         if self._head_due is not None:
             self._head_due.cancel()
             self._head_due = None

@@ -234,7 +234,7 @@ class SdkCors:
 
         async def opened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _open(MutableHeaders(scope=message))
+                MutableHeaders(scope=message).update(open_to_browsers())
             await send(message)
 
         if scope["method"] == "OPTIONS":
@@ -258,9 +258,9 @@ def _is_open(path: str) -> bool:
     return path in {"/features", "/info"} or path.startswith(("/features/", "/info/"))
 
 
-def _open(headers: MutableHeaders) -> None:
-    headers["Access-Control-Allow-Origin"] = "*"
-    headers["Access-Control-Expose-Headers"] = "etag,cache-control"
+def open_to_browsers() -> dict[str, str]:
+    """Return the headers that let scripts of any origin read an answer."""
+    return {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "etag,cache-control"}
 
 
 # --------------------------------------------------------------------------------------------- bodies

@@ -12,9 +12,13 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
 from common.contracts.reports import Reach
+from common.ledger import Ledger
+from common.serve import GuardedHttp
+from common.web import Health
 from edge.access import Access
 from edge.answers import Answers
 from edge.codings import Packed
+from edge.hot import Parts, protocol_for
 from edge.hub import Hub
 from edge.limits import ColdLookups, Holds
 from edge.polls import Polls
@@ -33,6 +37,10 @@ class PollOptions(Protocol):
     @property
     def cache_control(self) -> str:
         """The operator's `Cache-Control` of polls."""
+
+    @property
+    def edge_http(self) -> str:
+        """How plain requests are answered: `fast` or `plain`."""
 
 
 class EdgeOptions(PollOptions, StreamTimes, Protocol):
@@ -54,11 +62,15 @@ class Edge:
         usage: Usage,
         *,
         polls: Polls,
+        fast: bool,
+        taken: TakenStreams | None = None,
         hub: Hub | None = None,
         reach: ReachLog | None = None,
     ) -> None:
         self.usage = usage
         self._polls = polls
+        self._fast = fast
+        self._taken = taken
         self._hub = hub
         self._reach = reach
         self._endpoints = endpoints
@@ -86,6 +98,16 @@ class Edge:
     def routes(self) -> list[BaseRoute]:
         """Return the routes below `/features`; CORS, body limit and problem documents stand around them."""
         return self._endpoints.routes()
+
+    def protocol(self, ledger: Ledger, health: Health | None = None) -> type[GuardedHttp]:
+        """Return the class of the connections on which these routes are served.
+
+        It answers plain requests by itself; then ``ledger`` and ``health`` do what they do around the
+        routes. Everything else, and all in the plain way, is the routes'.
+        """
+        if not self._fast:
+            return GuardedHttp
+        return protocol_for(Parts(self._polls, ledger=ledger, health=health, streams=self._taken))
 
     async def drain(self, grace_seconds: float) -> None:
         """Send all streams away, spread over the time; polls and new streams are served meanwhile.
@@ -146,7 +168,17 @@ async def open_edge(
         )
         stop_watching = source.watch(hub)
         try:
-            yield Edge(endpoints, streams, source, usage, polls=polls, hub=hub, reach=reach)
+            yield Edge(
+                endpoints,
+                streams,
+                source,
+                usage,
+                polls=polls,
+                fast=settings.edge_http == "fast",
+                taken=taken,
+                hub=hub,
+                reach=reach,
+            )
         finally:
             stop_watching()
             taken.close()
@@ -184,4 +216,4 @@ def edge_for_polls(
         usage=usage,
         stall_seconds=0,
     )
-    return Edge(endpoints, None, source, usage, polls=polls)
+    return Edge(endpoints, None, source, usage, polls=polls, fast=settings.edge_http == "fast")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, SdkKey
-from common.errors import Unavailable
+from common.errors import AppError, Unavailable
 from common.evaluation.context import EvaluationContext
 from edge import requests
 from edge.access import Access, Grant, TooManyLookups
@@ -121,8 +121,8 @@ class Polls:
         try:
             self.admit(question, caller)
             return await self.find_admitted(question)
-        except Unavailable:
-            self._usage.hit("poll", "unavailable")
+        except AppError as error:
+            self.refused(error)
             raise
 
     def admit(self, question: Question, caller: str) -> None:
@@ -132,16 +132,19 @@ class Polls:
                 raise TooManyLookups
 
     async def find_admitted(self, question: Question) -> Reply:
-        """Do what `find` does for callers who were admitted, and count nothing but answers."""
+        """Do what `find` does for callers who were admitted, and count nothing."""
         grants = await self._grants(question.keys)
         if not any(grants):
-            self._usage.hit("poll", "unknown")
             raise UnknownKey
         return self._answered(question, grants)
 
-    def refuse(self) -> None:
-        """Count a poll that cannot be answered now."""
-        self._usage.hit("poll", "unavailable")
+    def refused(self, error: AppError) -> None:
+        """Count a poll that is answered with an error."""
+        self._usage.hit("poll", "unavailable" if isinstance(error, Unavailable) else "unknown")
+
+    def knows(self, key: SdkKey | None) -> bool:
+        """Return whether a key is known without asking anybody; False says nothing."""
+        return key is not None and self._access.peek(key) is not None
 
     async def _grants(self, keys: Sequence[SdkKey]) -> list[Grant | None]:
         """Look all keys up at once; raises Unavailable unless each is known or certainly unknown."""

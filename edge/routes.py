@@ -53,6 +53,8 @@ class StreamResponse(EventSourceResponse):
             ping=0,
             send_timeout=stall_seconds,
         )
+        # Nothing follows on a connection that was a stream; the fast way cannot even tell where one ends.
+        self.headers["Connection"] = "close"
         self._usage = usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

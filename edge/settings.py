@@ -1,7 +1,7 @@
 """Every setting of Edge."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,11 @@ class PollSettings(Settings):
         "no-store, max-age=0",
         description="The `Cache-Control` of polls where the environment sets none; "
         "`max-age=N` also sets the interval of polling SDKs.",
+    )
+    edge_http: Literal["fast", "plain"] = Field(
+        "fast",
+        description="How plain requests of SDKs are answered: `fast` inside the HTTP parser, or `plain` "
+        "through the web framework like all others: the same answers, several times slower.",
     )
     cors_headers: Words = Field(
         (), description="Request headers that browsers may send beyond the usual ones, separated by commas."

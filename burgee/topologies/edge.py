@@ -80,6 +80,7 @@ async def compose_edge(
             registry,
             Health({"cache": lambda: edge.ready}, start_degraded_after_seconds=settings.start_degraded_after),
             routes=edge.routes(),
+            protocol=edge.protocol,
             drain=edge.drain,
             cors_headers=settings.cors_headers,
             of_whole=of_whole,

@@ -34,6 +34,7 @@ async def compose_edge_rest(settings: EdgeRestSettings) -> AsyncIterator[Process
             registry,
             Health({}),
             routes=edge.routes(),
+            protocol=edge.protocol,
             cors_headers=settings.cors_headers,
         )
 

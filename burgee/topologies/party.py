@@ -98,6 +98,7 @@ async def compose_party(
             registry,
             health,
             routes=edge.routes(),
+            protocol=edge.protocol,
             rest=mr.app,
             internal=mr.internal,
             drain=drained_together(edge.drain, mr.drain),
@@ -131,7 +132,7 @@ async def open_party(
     """
     async with (
         compose_party(settings, wrap_origin=wrap_origin, wrap_bus=wrap_bus) as (process, database),
-        running(process.app, host=settings.host, port=settings.port) as url,
+        running(process.app, host=settings.host, port=settings.port, http=process.http) as url,
     ):
         yield Party(url, database)
         if process.drain is not None:

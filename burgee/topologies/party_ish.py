@@ -35,6 +35,7 @@ async def compose_party_ish(settings: PartyIshSettings) -> AsyncIterator[Process
             registry,
             Health({}),
             routes=edge.routes(),
+            protocol=edge.protocol,
             rest=mr.app,
             internal=mr.internal,
             drain=mr.drain,

@@ -12,6 +12,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from common.ledger import RequestMetrics
 from common.serve import running
 from common.web import BodyGuard, Health, SdkCors, Surroundings, problem_handlers
 from edge.app import Edge, edge_for_polls, open_edge
@@ -190,9 +191,11 @@ async def edge_over(
         inner = Starlette(routes=edge.routes(), exception_handlers=problem_handlers())
         inner.router.redirect_slashes = False
         guarded = BodyGuard(inner, max_bytes=chosen.max_body_bytes)
-        app = Surroundings(SdkCors(guarded), health=health, routes=edge.routes())
+        app = Surroundings(
+            SdkCors(guarded), health=health, routes=edge.routes(), metrics=RequestMetrics(registry)
+        )
         async with (
-            running(app) as url,
+            running(app, http=edge.protocol(app.ledger, health)) as url,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         ):
             yield RunningEdge(url, edge, source, sink, health, http, registry)

@@ -1,7 +1,7 @@
 """Bodies and etags, to the byte."""
 
-import json
 import gzip
+import json
 from datetime import UTC, datetime
 
 import msgspec

@@ -27,6 +27,7 @@ from tests.support.sources import (
 
 OPTIONS = SimpleNamespace(
     cache_control="no-store, max-age=0",
+    edge_http="plain",
     stream_seconds=0.001,
     heartbeat_seconds=5.0,
     unknown_key_hold_seconds=0.0,

@@ -1,0 +1,463 @@
+"""The fast way in: plain requests are answered inside the parser's callbacks, without a framework.
+
+Framing stays the parser's and everything unusual the framework's: a request that is not plain, or comes
+while another one on its connection is not answered yet, goes on as if this module were not there. What is
+answered, and to whom, is `edge.polls`' to say.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, ClassVar, Final, Protocol
+
+import structlog
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from common.errors import AppError, Unavailable
+from common.ledger import Ledger
+from common.serve import GuardedHttp
+from common.web import REQUEST_ID, Health, open_to_browsers, problem_of, problem_of_status
+from edge import heads, requests
+from edge.answers import DEFAULT_CACHE_CONTROL
+from edge.heads import Head, Starts
+from edge.limits import Address, caller_of
+from edge.polls import SILENT_HEADER, Polls, Question, Reply
+from edge.requests import Asked
+from edge.streams import Visitor
+
+log = structlog.stdlib.get_logger(__name__)
+_verbose = logging.getLogger("common.ledger")
+
+QUESTION_BYTES: Final = 64 * 1024 * 1024
+"""What all remembered questions may cost together with the answers that they hold on to."""
+_SHARED_BYTES: Final = 64 * 1024
+"""Bodies above this are written by themselves: copying them costs more than a second call."""
+
+_POLL: Final = "/features"
+_POLL_SLASH: Final = "/features/"
+_STREAM: Final = "/features/{key:path}"
+_FOR_BROWSERS: Final = heads.lines([(n.lower().encode(), v.encode()) for n, v in open_to_browsers().items()])
+_CLOSE: Final = b"connection: close\r\n"
+_SILENT: Final = SILENT_HEADER.lower().encode()
+_STREAM_HEAD: Final = heads.lines(
+    [
+        (b"content-type", b"text/event-stream"),
+        (b"cache-control", DEFAULT_CACHE_CONTROL.encode()),
+        (b"x-accel-buffering", b"no"),
+    ]
+)
+
+
+class TakesStreams(Protocol):
+    """Where streams go on once their request was read."""
+
+    def open(
+        self, transport: asyncio.Transport, visitor: Visitor, *, head: bytes, connections: set[Any]
+    ) -> object:
+        """Take the connection over: become its protocol, a member of ``connections``, and begin."""
+
+
+class Questions:
+    """Polls by what was asked, with their last answers: those not asked for longest are forgotten.
+
+    Two generations of bounded weight: finding one costs a look into a mapping.
+    """
+
+    def __init__(self, *, max_bytes: int = QUESTION_BYTES) -> None:
+        self.young: dict[tuple[Any, ...], Question] = {}
+        self._old: dict[tuple[Any, ...], Question] = {}
+        self._half = max_bytes // 2
+        self._spent = 0
+
+    def find(self, about: tuple[Any, ...]) -> Question | None:
+        """Return a question that was asked before, as one that is asked now."""
+        found = self.young.get(about)
+        if found is None:
+            found = self._old.pop(about, None)
+            if found is not None:
+                self.put(about, found)
+        return found
+
+    def put(self, about: tuple[Any, ...], question: Question) -> None:
+        """Remember it; call again when its answer has changed."""
+        weight = question.weight + sum(map(len, about[:4]))
+        if question.reply is not None:
+            weight += len(question.reply.body)
+        if self._spent + weight > self._half:
+            self._old, self.young, self._spent = self.young, {}, 0
+        self.young[about] = question
+        self._spent += weight
+
+
+class Parts:
+    """What all connections of one Edge answer with."""
+
+    def __init__(
+        self, polls: Polls, *, ledger: Ledger, health: Health | None, streams: TakesStreams | None
+    ) -> None:
+        self.polls = polls
+        self.ledger = ledger
+        self.ids = ledger.ids
+        self.health = health
+        self.streams = streams
+        self.questions = Questions()
+        self.starts = Starts()
+        self.cold = ColdPolls(polls)
+        #: What counts answered polls, by the first bytes of the target and the status.
+        self.pages = {
+            (start, status): ledger.page("GET", route, status)
+            for start, route in ((b"/features?", _POLL), (b"/features/", _POLL_SLASH))
+            for status in (200, 304)
+        }
+
+    @property
+    def is_leaving(self) -> bool:
+        """True while answers close their connections, so that clients move on."""
+        return self.health is not None and self.health.draining
+
+    def silence(self) -> bytes:
+        """For how long the log was not heard, when it is not, as a header."""
+        silent = self.polls.silent_seconds()
+        return b"%b: %d\r\n" % (_SILENT, silent) if silent else b""
+
+    def begun(self, status_line: bytes, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Begin an answer that is given less often than a second passes."""
+        if self.starts.default_headers is not default_headers:
+            self.starts.renew(default_headers)
+        return self.starts.of(status_line)
+
+    @staticmethod
+    def route(url: bytes) -> str:
+        """Return the route template of a poll."""
+        return _POLL_SLASH if url.startswith(b"/features/") else _POLL
+
+
+class ColdPolls:
+    """Polls that must be looked up: one task for all who ask the same at the same time."""
+
+    def __init__(self, polls: Polls) -> None:
+        self._polls = polls
+        self._waiting: dict[Question, list[Callable[[Reply | Exception], None]]] = {}
+
+    def ask(
+        self,
+        question: Question,
+        answered: Callable[[Reply | Exception], None],
+        tasks: set[asyncio.Task[None]],
+    ) -> None:
+        """Call ``answered`` with the answer or what prevents it; ``tasks`` is who owns the work."""
+        waiting = self._waiting.get(question)
+        if waiting is not None:
+            waiting.append(answered)
+            return
+        self._waiting[question] = [answered]
+        task = asyncio.get_running_loop().create_task(self._find(question), name="cold-poll")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _find(self, question: Question) -> None:
+        outcome: Reply | Exception = Unavailable("The server is going away.")
+        try:
+            outcome = await self._polls.find_admitted(question)
+        except AppError as error:
+            outcome = error
+        except Exception as error:  # the root of a task
+            log.exception("request.failed", route=_POLL, method="GET")
+            outcome = error
+        finally:
+            for answered in self._waiting.pop(question):
+                answered(outcome)
+
+
+class _Pending:
+    """Stands where uvicorn looks for the request that is being answered, so that it queues what follows."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+
+    def __init__(self) -> None:
+        self.response_complete = False
+        self.disconnected = False
+        self.keep_alive = True
+        self.more_body = False
+        self.body = bytearray()
+        self.message_event = asyncio.Event()
+
+
+class HotProtocol(GuardedHttp):
+    """uvicorn's protocol that answers plain requests by itself; each Edge has a class (`protocol_for`)."""
+
+    parts: ClassVar[Parts]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # True from a message's begin to its end when it was answered, or is to be dropped, here.
+        self._is_ours = False
+        self._is_over = False
+        self._idle_since = 0.0
+        self._idle_due: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_idleness()
+        super().connection_lost(exc)
+
+    # Parser callbacks
+
+    def on_message_begin(self) -> None:
+        # What the framework needs for this message is made when it turns out that it is for it.
+        self.url = b""
+        self.headers = []
+        self._is_ours = False
+        self._in_head = not self._is_over
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        began = time.perf_counter()
+        self._in_head = False
+        if self._head_due is not None:
+            self._head_is_here()
+        if self._is_over:
+            self._is_ours = True
+            return
+        if self._is_at_rest():
+            head = heads.read(self.url, self.headers)
+            if head is not None and self._is_plain_get(head) and self._answer(head, began):
+                self._is_ours = True
+                return
+        self._leave_to_framework()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_ours:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._is_ours:
+            super().on_message_complete()
+
+    # Which requests are ours
+
+    def _is_at_rest(self) -> bool:
+        """True when nothing else is going on: answers leave in the order of their requests."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
+
+    def _is_plain_get(self, head: Head) -> bool:
+        parser = self.parser
+        return (
+            parser.get_method() == b"GET"
+            # Without words about the connection, only HTTP/1.1 keeps it.
+            and parser.should_keep_alive()
+            and (not head.names_connection or parser.get_http_version() == "1.1")
+        )
+
+    def _leave_to_framework(self) -> None:
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    # Answers
+
+    def _answer(self, head: Head, began: float) -> bool:
+        """Answer the request, now or later; False = it is not for us after all."""
+        parts = self.parts
+        question = parts.questions.young.get(head.about)
+        if question is None:
+            question = parts.questions.find(head.about)
+        if question is None:
+            asked = heads.asked_by(head)
+            if asked is None:
+                return False
+            if asked.path not in {b"/features", b"/features/"}:
+                return self._hand_on(asked, head, began)
+            try:
+                question = Question(asked)
+            except AppError:
+                return False
+            parts.questions.put(head.about, question)
+        former = question.reply
+        reply = parts.polls.at_hand(question)
+        if reply is None:
+            return self._answer_later(question, head, began)
+        if reply is not former:
+            parts.questions.put(head.about, question)
+        self._send(reply, head, began)
+        return True
+
+    def _send(self, reply: Reply, head: Head, began: float, *, last: bool = False) -> None:
+        """Write the answer; while the server leaves, or if it is the ``last``, close the connection."""
+        parts = self.parts
+        transport = self.transport
+        starts = parts.starts
+        if starts.default_headers is not self.server_state.default_headers:
+            starts.renew(self.server_state.default_headers)
+        for tally in reply.tallies:
+            tally.count += 1
+        status, body = reply.status, reply.body
+        request_id = parts.ids.of(head.request_id.decode("latin-1")) if head.request_id else parts.ids.new()
+        closes = last or parts.is_leaving
+        silent = parts.silence()
+        rest = b"x-request-id: %b\r\n" % request_id.encode()
+        if head.from_browser or closes:
+            rest = self._rest(head, request_id, closes=closes)
+        start = starts.ok if status == 200 else starts.unchanged
+        if not transport.is_closing():
+            if len(body) > _SHARED_BYTES:
+                transport.write(b"%b%b%b%b\r\n" % (start, reply.head, silent, rest))
+                transport.write(body)
+            else:
+                transport.write(b"%b%b%b%b\r\n%b" % (start, reply.head, silent, rest, body))
+        ended = time.perf_counter()
+        parts.pages[head.about[0][:10], status].tell(ended - began)
+        if _verbose.isEnabledFor(logging.DEBUG):
+            route = parts.route(head.about[0])
+            parts.ledger.line("GET", route, status, ended - began, request_id=request_id)
+        if closes:
+            self._close()
+            return
+        self._idle_since = ended
+        if self._idle_due is None:
+            self._idle_due = self.loop.call_later(self.timeout_keep_alive, self._look_for_idleness)
+
+    @staticmethod
+    def _rest(head: Head, request_id: str, *, closes: bool) -> bytes:
+        """The headers that an answer owes to who asks and when."""
+        browsers = _FOR_BROWSERS if head.from_browser else b""
+        return b"%bx-request-id: %b\r\n%b" % (browsers, request_id.encode(), _CLOSE if closes else b"")
+
+    def _close(self) -> None:
+        self._is_over = True
+        self.transport.close()
+
+    def _end_idleness(self) -> None:
+        if self._idle_due is not None:
+            self._idle_due.cancel()
+            self._idle_due = None
+
+    def _look_for_idleness(self) -> None:
+        """Close a connection that was used by nobody for too long; one timer, whatever passes meanwhile."""
+        self._idle_due = None
+        if self._in_head or self.timeout_keep_alive_task is not None or not self._is_done():
+            return
+        left = self._idle_since + self.timeout_keep_alive - time.perf_counter()
+        if left > 0:
+            self._idle_due = self.loop.call_later(left, self._look_for_idleness)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def _is_done(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    # What is not at hand
+
+    def _answer_later(self, question: Question, head: Head, began: float) -> bool:
+        """Look up what is missing; what follows on this connection waits in uvicorn's queue."""
+        parts = self.parts
+        try:
+            parts.polls.admit(question, caller_of(self._client(head)))
+        except AppError:
+            return False
+        self.cycle = pending = _Pending()  # type: ignore[assignment]
+
+        def answered(outcome: Reply | Exception) -> None:
+            self._answered_late(pending, outcome, head, began)
+
+        parts.cold.ask(question, answered, self.tasks)
+        return True
+
+    def _client(self, head: Head) -> Address | None:
+        """Who is asking: whom a trusted proxy names, as uvicorn's middleware finds out."""
+        app = self.app
+        if not head.forwarded_for or not isinstance(app, ProxyHeadersMiddleware):
+            return self.client
+        trusted = app.trusted_hosts
+        if self.client is None or self.client[0] not in trusted:
+            return self.client
+        host, port = trusted.get_trusted_client_address(b", ".join(head.forwarded_for).decode("latin-1"))
+        return (host, port) if host else self.client
+
+    def _answered_late(
+        self, pending: "_Pending", outcome: Reply | Exception, head: Head, began: float
+    ) -> None:
+        pending.response_complete = True
+        if isinstance(outcome, Reply):
+            self._send(outcome, head, began, last=not pending.keep_alive)
+        else:
+            self._send_refusal(outcome, head, began, last=not pending.keep_alive)
+        self.on_response_complete()
+
+    def _send_refusal(self, error: Exception, head: Head, began: float, *, last: bool) -> None:
+        parts = self.parts
+        request_id = parts.ids.of(head.request_id.decode("latin-1"))
+        scope = {REQUEST_ID: request_id}
+        if isinstance(error, AppError):
+            parts.polls.refused(error)
+            answer = problem_of(error, scope)
+            answer.headers["Cache-Control"] = DEFAULT_CACHE_CONTROL
+        else:
+            answer = problem_of_status(500, scope)
+        closes = last or parts.is_leaving
+        if not self.transport.is_closing():
+            status_line = b"HTTP/1.1 %d %b\r\n" % (
+                answer.status_code,
+                HTTPStatus(answer.status_code).phrase.encode(),
+            )
+            self.transport.write(
+                parts.begun(status_line, self.server_state.default_headers)
+                + heads.lines(answer.raw_headers)
+                + self._rest(head, request_id, closes=closes)
+                + b"\r\n"
+                + bytes(answer.body)
+            )
+            if closes:
+                self._close()
+        route = parts.route(head.about[0])
+        parts.ledger.tell(
+            "GET", route, answer.status_code, time.perf_counter() - began, request_id=request_id
+        )
+
+    # Streams
+
+    def _hand_on(self, asked: Asked, head: Head, began: float) -> bool:
+        """Let a stream begin on this connection, which is not HTTP's any more; False = not here."""
+        parts = self.parts
+        key = requests.stream_key(asked)
+        # Python wants a status where others want an event, which may take a while to find out.
+        if parts.streams is None or (asked.said.sdk_name == "python" and not parts.polls.knows(key)):
+            return False
+        visitor = Visitor(key, requests.stream_context(asked), caller_of(self._client(head)))
+        request_id = parts.ids.of(head.request_id.decode("latin-1"))
+        start = parts.begun(b"HTTP/1.1 200 OK\r\n", self.server_state.default_headers)
+        silent = parts.silence()
+        rest = self._rest(head, request_id, closes=True)
+        # From here on the connection's data and end are the stream's to hear of.
+        self._is_over = True
+        self._unset_keepalive_if_required()
+        self._end_idleness()
+        self.connections.discard(self)
+        parts.streams.open(
+            self.transport,
+            visitor,
+            head=b"%b%b%b%b\r\n" % (start, _STREAM_HEAD, silent, rest),
+            connections=self.connections,
+        )
+        # Parser and protocol hold each other: let both go.
+        self.parser = None  # type: ignore[assignment]
+        parts.ledger.tell("GET", _STREAM, 200, time.perf_counter() - began, request_id=request_id)
+        return True
+
+
+def protocol_for(parts: Parts) -> type[HotProtocol]:
+    """Return the class of one Edge's connections."""
+    return type("EdgeHttp", (HotProtocol,), {"parts": parts})
