@@ -1,6 +1,6 @@
-import { Navigate } from '@tanstack/react-router';
+import { Redirect } from './navigate';
 
 /** `/` leads to where the work is. */
 export function Home() {
-  return <Navigate to="/feature-dashboard" replace />;
+  return <Redirect to="/feature-dashboard" />;
 }

@@ -1,7 +1,7 @@
 /** The frame around every screen of a session: top bar, menu, and what has to be known before a screen is. */
 import { AppShell, Box } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { Navigate, Outlet, useLocation } from '@tanstack/react-router';
+import { Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { Failure } from '@/kit/Failure';
 import { useTexts } from '@/texts';
@@ -9,6 +9,7 @@ import { LostSession } from './LostSession';
 import { useLive } from './live';
 import { Menu } from './Menu';
 import { NoPortfolios } from './NoPortfolios';
+import { Redirect } from './navigate';
 import { ServerUnreachable, Starting } from './notices';
 import { Palette } from './palette';
 import { PlaceProvider, usePlace } from './place';
@@ -23,10 +24,10 @@ export function Shell() {
   const me = useMeQuery();
   if (state === 'starting') return <Starting />;
   if (state === 'unreachable') return <ServerUnreachable />;
-  if (state === 'setup') return <Navigate to="/setup" replace />;
+  if (state === 'setup') return <Redirect to="/setup" />;
   if (state === 'out' || state === 'reset') {
     const back = pathname === '/' ? undefined : `${pathname}${searchStr}`;
-    return <Navigate to="/login" search={{ back } as never} replace />;
+    return <Redirect to="/login" search={{ back }} />;
   }
   if (me.data === undefined) {
     return me.error ? <Failure error={me.error} onRetry={() => void me.refetch()} /> : <Starting />;

@@ -3,7 +3,7 @@
  * links, and a test walks all of them.
  */
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { type AnchorHTMLAttributes, type Ref, useCallback } from 'react';
+import { type AnchorHTMLAttributes, type Ref, useCallback, useEffect, useRef } from 'react';
 
 export type Search = Record<string, string | undefined>;
 
@@ -23,10 +23,22 @@ export function AppLink({ to, search, ...rest }: AppLinkProps) {
 export function useGo() {
   const navigate = useNavigate();
   return useCallback(
-    (to: string, { search, replace }: { search?: Search; replace?: boolean } = {}) =>
+    (to: string, { search, replace }: { search?: Search | undefined; replace?: boolean } = {}) =>
       navigate({ to, search: (search ?? {}) as never, replace: replace ?? false }),
     [navigate],
   );
+}
+
+/** Goes elsewhere, once, in place of what is shown. */
+export function Redirect({ to, search }: { to: string; search?: Search }) {
+  const go = useGo();
+  const gone = useRef(false);
+  useEffect(() => {
+    if (gone.current) return;
+    gone.current = true;
+    void go(to, { search, replace: true });
+  }, [go, to, search]);
+  return null;
 }
 
 /** A `$name` of the current path. */

@@ -1,10 +1,9 @@
 import { Alert, Anchor, Center, Divider, Loader, Text } from '@mantine/core';
-import { Navigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { call } from '@/api/client';
 import { hasStatus } from '@/api/problem';
 import { adopt } from '@/api/session';
-import { AppLink, useSearchParams } from '@/app/navigate';
+import { AppLink, Redirect, useSearchParams } from '@/app/navigate';
 import { ServerUnreachable, Starting } from '@/app/notices';
 import { useSession } from '@/app/session';
 import { Failure } from '@/kit/Failure';
@@ -30,7 +29,7 @@ export default function Login() {
   }, [back, leaving, redirect]);
 
   if (state === 'unreachable') return <ServerUnreachable />;
-  if (state === 'setup') return <Navigate to="/setup" replace />;
+  if (state === 'setup') return <Redirect to="/setup" />;
   if (state === 'in' || state === 'lost') return <GoBack back={back} />;
   if (state === 'reset') return <ForcedReset />;
   if (state === 'starting' || leaving || exchange.busy) return <Starting />;
@@ -77,7 +76,7 @@ function GoBack({ back }: { back: string | undefined }) {
   const [path = '/', query] = target.split('?');
   return (
     <>
-      <Navigate to={path} search={Object.fromEntries(new URLSearchParams(query)) as never} replace />
+      <Redirect to={path} search={Object.fromEntries(new URLSearchParams(query))} />
       <Center p="xl">
         <Loader />
       </Center>

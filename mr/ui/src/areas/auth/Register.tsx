@@ -1,11 +1,10 @@
 import { Button, Stack, TextInput } from '@mantine/core';
-import { Navigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { call } from '@/api/client';
 import { useApi } from '@/api/hooks';
 import { faultOf, hasStatus } from '@/api/problem';
 import { adopt } from '@/api/session';
-import { AppLink, useSearchParams } from '@/app/navigate';
+import { AppLink, Redirect, useSearchParams } from '@/app/navigate';
 import { Starting } from '@/app/notices';
 import { useSession } from '@/app/session';
 import { Failure } from '@/kit/Failure';
@@ -21,7 +20,7 @@ export default function Register() {
   const { state, site } = useSession();
   const invited = useApi('personByToken', { token }, { enabled: token !== '' && state !== 'starting', staleTime: 600_000 });
   const [done, setDone] = useState(false);
-  if (done) return <Navigate to="/" replace />;
+  if (done) return <Redirect to="/" />;
   if (token === '' || hasStatus(invited.error, 400, 404)) return <Gone />;
   if (invited.error) {
     return (

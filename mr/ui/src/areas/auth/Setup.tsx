@@ -1,11 +1,10 @@
 import { Button, Divider, Group, Stack, Stepper, Text, TextInput } from '@mantine/core';
-import { Navigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { call } from '@/api/client';
 import { faultOf, hasStatus } from '@/api/problem';
 import { adopt, refreshSite, start } from '@/api/session';
 import type { SetupSiteAdmin } from '@/api/schema';
-import { useGo } from '@/app/navigate';
+import { Redirect, useGo } from '@/app/navigate';
 import { ServerUnreachable, Starting } from '@/app/notices';
 import { useSession } from '@/app/session';
 import { Failure } from '@/kit/Failure';
@@ -31,7 +30,7 @@ export default function Setup() {
   if (state === 'unreachable') return <ServerUnreachable />;
   if (state === 'starting') return <Starting />;
   // The last page stands while its session has begun.
-  if (state !== 'setup' && page !== 2) return <Navigate to="/" replace />;
+  if (state !== 'setup' && page !== 2) return <Redirect to="/" />;
   return (
     <Card title={page === 2 ? t.auth.setupDoneTitle : t.auth.setupTitle} text={page === 2 ? t.auth.setupDoneText : undefined}>
       <Stepper active={page} size="xs" allowNextStepsSelect={false} onStepClick={page === 1 ? setPage : undefined}>
