@@ -76,6 +76,18 @@ def tcp_bytes() -> int:
     raise RuntimeError("the kernel does not tell the memory of sockets")
 
 
+def unsent_bytes(port: int) -> int:
+    """How much waits in the kernel to be sent by a server's connections."""
+    local = f":{port:04X}"
+    waiting = 0
+    with Path("/proc/net/tcp").open() as connections:
+        for line in connections:
+            words = line.split()
+            if words[1].endswith(local):
+                waiting += int(words[4].partition(":")[0], 16)
+    return waiting
+
+
 def _threads(pid: int) -> Sequence[int]:
     with suppress(FileNotFoundError):
         return [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
