@@ -23,19 +23,19 @@ export const applications = {
     'Its environments and features go with it, and SDKs that use its keys get nothing more. This cannot be undone here.',
   nameHint: 'What people call the product or service.',
   verify: 'Verify what is delivered',
-  verifyTitle: (name: string) => `Verify what ${name} delivers?`,
-  verifyText:
-    'Everything that SDKs receive is worked out again from the stored features; where it differs, it is delivered anew. Safe at any time, and it may take a while.',
   verifyAll: 'Verify the whole portfolio',
-  verified: (environments: number, accounts: number) =>
-    `Verified ${environments === 1 ? '1 environment' : `${environments} environments`} and ${
-      accounts === 1 ? '1 service account' : `${accounts} service accounts`
-    }.`,
   choose: 'Application',
   chooseText: 'Choose an application to go on.',
   chooseEnvironment: 'Environment',
   production: 'Production',
   noEnvironments: 'This application has no environment yet.',
+
+  unsaved: {
+    title: 'Leave without saving?',
+    text: 'What you changed here is not saved yet. It is lost when you go on.',
+    leave: 'Discard and go on',
+    mark: 'Unsaved changes',
+  },
 
   apiKeys: {
     title: 'API keys',
@@ -162,7 +162,6 @@ export const applications = {
     emptyTitle: 'No group yet',
     emptyText: 'People get their permissions through groups of the portfolio.',
     toGroups: 'To the groups',
-    leave: 'Discard the unsaved permissions?',
   },
 
   accountPermissions: {
@@ -220,7 +219,6 @@ export const applications = {
     channelHint: 'Empty = the default channel of the system configuration. The app must be a member of the channel.',
     slackUnavailable: 'Slack needs an encryption password on the server, and its connection under System configuration.',
     toSystem: 'To the system configuration',
-    unsaved: 'Unsaved changes',
   },
 
   deliveries: {

@@ -22,7 +22,10 @@ export const portfolios = {
   verifyAllTitle: 'Verify what every portfolio delivers?',
   verifyText:
     'Everything that SDKs receive is worked out again from the stored features; where it differs, it is delivered anew. Safe at any time, and it may take a while.',
-  verified: (applications: number, environments: number) => `Verified ${applications} applications with ${environments} environments.`,
+  verified: (environments: number, accounts: number) =>
+    `Verified ${environments === 1 ? '1 environment' : `${environments} environments`} and ${
+      accounts === 1 ? '1 service account' : `${accounts} service accounts`
+    }.`,
 
   filters: {
     title: 'Feature filters',

@@ -27,8 +27,6 @@ export const strategies = {
   saveText: (features: number) =>
     features === 1 ? 'One value uses it and changes with it.' : `${features} values use it and change with it.`,
   readOnly: 'You may look at it; changing it needs another role in this application.',
-  leaveTitle: 'Discard your changes?',
-  unsaved: 'Unsaved changes',
   reach: 'Reaches',
 
   groups: {
@@ -72,7 +70,6 @@ export const strategies = {
     notJson: 'This is not JSON.',
     apply: 'Apply all',
     applied: 'The group was saved and is on its way to SDKs.',
-    unsaved: 'Unsaved changes',
     noFeaturesTitle: 'No feature in this group',
     noFeaturesText: 'Add features, then say which value the group serves for each.',
     stale: 'Somebody changed this group meanwhile. Your input is still here: saving again puts it over the other change.',

@@ -1,0 +1,176 @@
+import { Alert, Button, Checkbox, Fieldset, Group, Stack, Switch, Text } from '@mantine/core';
+import { IconEye, IconPlugConnectedX, IconSend } from '@tabler/icons-react';
+import { type FormEvent, useState } from 'react';
+import { useApi } from '@/api/hooks';
+import { useCapability } from '@/app/session';
+import { Failure } from '@/kit';
+import { UnsavedGuard } from '@/kit/UnsavedGuard';
+import { useTexts } from '@/texts';
+import { Headers } from './Headers';
+import type { IntegrationFormProps } from './IntegrationsTab';
+import { SecretText } from './SecretText';
+import {
+  headerFault,
+  isAddress,
+  type SettingsMap,
+  settingsChange,
+  switchedOff,
+  WEBHOOK,
+  type WebhookForm as Form,
+  webhookForm,
+  webhookSettings,
+} from './settings';
+import { useIntegration } from './useIntegration';
+
+/** The webhook of an environment. Texts to be encrypted are sealed by the server and not shown again. */
+export function WebhookForm(props: IntegrationFormProps) {
+  const t = useTexts();
+  const words = t.applications.integrations;
+  const stored: SettingsMap = props.environment.webhookEnvironmentInfo ?? {};
+  const [form, setForm] = useState(() => webhookForm(stored));
+  const integration = useIntegration(props);
+  const revealing = useReveal(props.environment.id);
+  const change = settingsChange(stored, webhookSettings(form), WEBHOOK);
+  const unsaved = Object.keys(change).length > 0;
+  const wrong = faulty(form);
+  const off = switchedOff(stored, WEBHOOK);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (unsaved && !wrong && (await integration.save(change))) setForm(settled(form));
+  };
+  return (
+    <form onSubmit={submit} noValidate>
+      <UnsavedGuard unsaved={unsaved} />
+      <Stack gap="md">
+        <Text size="sm" c="dimmed">
+          {words.webhookHint}
+        </Text>
+        {off !== undefined && (
+          <Alert color="orange" icon={<IconPlugConnectedX />} title={words.switchedOff}>
+            {words.switchedOffHint(off)}
+          </Alert>
+        )}
+        <Failure error={integration.error} />
+        <Switch
+          label={words.enabled}
+          checked={form.enabled}
+          onChange={(event) => setForm({ ...form, enabled: event.currentTarget.checked })}
+        />
+        <Address form={form} onChange={setForm} revealed={revealing.settings} />
+        <Headers form={form} onChange={setForm} revealed={revealing.settings} />
+        <SigningKey form={form} onChange={setForm} />
+        <Group>
+          <Button type="submit" disabled={!unsaved || wrong} loading={integration.busy}>
+            {t.common.save}
+          </Button>
+          <Button variant="default" disabled={!unsaved} onClick={() => setForm(webhookForm(stored))}>
+            {t.common.discard}
+          </Button>
+          <Button
+            variant="default"
+            leftSection={<IconSend size={16} />}
+            disabled={unsaved || form.endpoint === ''}
+            loading={integration.testing}
+            onClick={() => void integration.test()}
+          >
+            {words.test}
+          </Button>
+          {revealing.offer}
+          <Text size="sm" c="dimmed" role="status">
+            {unsaved && words.testUnsaved}
+          </Text>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+function faulty(form: Form): boolean {
+  const address = form.endpoint === '' ? form.enabled : !isAddress(form.endpoint);
+  return address || form.headers.some((header) => headerFault(form.headers, header) !== undefined);
+}
+
+/** After saving, what is encrypted is hidden, as it will come from the server. */
+function settled(form: Form): Form {
+  return webhookForm(
+    Object.fromEntries(
+      Object.entries(webhookSettings(form)).map(([name, text]) => [name, name.endsWith('.secret') ? 'ENCRYPTED-TEXT' : text]),
+    ),
+  );
+}
+
+interface PartProps {
+  form: Form;
+  onChange: (form: Form) => void;
+  revealed?: SettingsMap | undefined;
+}
+
+function Address({ form, onChange, revealed }: PartProps) {
+  const t = useTexts().applications.integrations;
+  const encryption = useCapability('webhook.encryption');
+  const wrong = form.endpoint === '' ? form.enabled : !isAddress(form.endpoint);
+  return (
+    <Stack gap="xs">
+      <SecretText
+        label={t.endpoint}
+        description={t.endpointHint}
+        placeholder="https://"
+        value={form.endpoint}
+        revealed={revealed?.[`${WEBHOOK}.endpoint`]}
+        error={wrong ? t.endpointFault : undefined}
+        onChange={(endpoint) => onChange({ ...form, endpoint })}
+      />
+      {encryption && (
+        <Checkbox
+          label={t.encryptAddress}
+          checked={form.encryptEndpoint}
+          onChange={(event) => {
+            const encryptEndpoint = event.currentTarget.checked;
+            // What is hidden cannot be stored in clear: it has to be typed again.
+            const endpoint = !encryptEndpoint && form.endpoint === 'ENCRYPTED-TEXT' ? '' : form.endpoint;
+            onChange({ ...form, encryptEndpoint, endpoint });
+          }}
+        />
+      )}
+    </Stack>
+  );
+}
+
+function SigningKey({ form, onChange }: PartProps) {
+  const t = useTexts().applications.integrations;
+  return (
+    <Fieldset legend={t.secret}>
+      <Stack gap="xs">
+        <Text size="sm" c="dimmed">
+          {t.secretHint}
+        </Text>
+        <Group align="flex-end">
+          <SecretText bare label={t.secret} value={form.secret} onChange={(secret) => onChange({ ...form, secret })} />
+          {form.secret === 'ENCRYPTED-TEXT' && (
+            <Button variant="subtle" color="red" onClick={() => onChange({ ...form, secret: '' })}>
+              {t.secretRemove}
+            </Button>
+          )}
+        </Group>
+      </Stack>
+    </Fieldset>
+  );
+}
+
+/** Encrypted texts in the clear, on demand and where the server allows it. */
+function useReveal(environmentId: string) {
+  const t = useTexts().applications.integrations;
+  const allowed = useCapability('webhook.decryption');
+  const [wanted, setWanted] = useState(false);
+  const query = useApi(
+    'getEnvironment',
+    { eid: environmentId, includeDetails: true, decryptWebhookDetails: true },
+    { enabled: allowed && wanted },
+  );
+  const offer = allowed && query.data === undefined && (
+    <Button variant="subtle" leftSection={<IconEye size={16} />} loading={query.isFetching} onClick={() => setWanted(true)}>
+      {t.reveal}
+    </Button>
+  );
+  return { settings: query.data?.webhookEnvironmentInfo, offer };
+}

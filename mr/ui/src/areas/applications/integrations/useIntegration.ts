@@ -1,0 +1,41 @@
+import { useState } from 'react';
+import { useApiChange } from '@/api/hooks';
+import { useNotify } from '@/kit';
+import { useTexts } from '@/texts';
+import type { IntegrationFormProps } from './IntegrationsTab';
+
+/** Saves changed settings of an environment's integrations, and asks for tests. */
+export function useIntegration({ environment, messageType }: IntegrationFormProps) {
+  const t = useTexts().applications.integrations;
+  const notify = useNotify();
+  const [error, setError] = useState<unknown>(null);
+  const update = useApiChange('updateEnvironmentOnApplication', { changes: ['getEnvironment'] });
+  const test = useApiChange('testWebhook', { changes: ['findDeliveries'] });
+  const { id, applicationId = '', version = 0 } = environment;
+  return {
+    error,
+    busy: update.isPending,
+    testing: test.isPending,
+    /** Sends only what differs. True when it was taken. */
+    async save(change: Record<string, string>): Promise<boolean> {
+      setError(null);
+      try {
+        await update.mutateAsync({ params: { id: applicationId }, body: { id, version, webhookEnvironmentInfo: change } });
+      } catch (refused) {
+        setError(refused);
+        return false;
+      }
+      notify.success(t.saved);
+      return true;
+    },
+    async test() {
+      setError(null);
+      try {
+        await test.mutateAsync({ body: { messageType, envId: id, config: {} } });
+        notify.success(t.tested);
+      } catch (refused) {
+        setError(refused);
+      }
+    },
+  };
+}

@@ -1,0 +1,13 @@
+import { Badge } from '@mantine/core';
+import { useTexts } from '@/texts';
+
+/** Says that an environment is what customers use. Nothing beside others. */
+export function ProductionMark({ environment }: { environment: { production?: boolean } }) {
+  const t = useTexts();
+  if (environment.production !== true) return null;
+  return (
+    <Badge color="orange" variant="light" size="sm" radius="sm">
+      {t.applications.production}
+    </Badge>
+  );
+}
