@@ -1,7 +1,8 @@
 """A small typed client of the management API, as an administrator's script would use it.
 
 Speaks the wire alone (contract: docs of the management API) and imports nothing of the product, so it
-can drive any process. Methods raise `Refused` with the status unless told which statuses to expect.
+can drive any process. Methods raise `Refused` with the status unless told which statuses to expect, and
+every answer is held against the document that the server itself publishes.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.description import Description
 from tests.support.ledger import changes_of, ledger
 
 EMAIL = "ada@burgee.example"
@@ -23,6 +25,7 @@ UNSET: Any = object()
 
 Json = dict[str, Any]
 _names = count(1)
+_description: Description | None = None
 
 
 class Refused(AssertionError):
@@ -84,7 +87,22 @@ class Admin:
         ) as answer:
             if answer.status < 300:
                 ledger().changed(changes_of(method, body))
-            return answer.status, await answer.text()
+            text = await answer.text()
+            description = await self._describe()
+            fault = description.fault(
+                method, f"/mr-api{path}", answer.status, answer.content_type if text else "", text.encode()
+            )
+            assert fault is None, fault
+            return answer.status, text
+
+    async def _describe(self) -> Description:
+        """What the server says of its answers; all servers of a run are of one version."""
+        global _description  # noqa: PLW0603
+        if _description is None:
+            async with self.http.get(f"{self.url}/mr-api/openapi.json") as answer:
+                answer.raise_for_status()
+                _description = Description(await answer.json())
+        return _description
 
     async def initialize(self) -> Json:
         """Set the organisation up; the answer's token is used from now on."""
