@@ -20,6 +20,7 @@ from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.v1.event import CloudEvent
 
 from common.contracts.events import CounterId, CounterKind, Event, Heartbeat, LoggedEvent
+from common.messaging.freshness import Stamp
 
 SEAL: Final = "burgee-seal"
 """The header with the seal."""
@@ -181,15 +182,16 @@ def read_event(tail: str, headers: Mapping[str, str], payload: bytes) -> Event:
         return msgspec.structs.replace(logged, payload=b"").event()
 
 
-def heartbeat_headers(heartbeat: Heartbeat, source: str, identity: str, now: float) -> dict[str, str]:
+def heartbeat_headers(heartbeat: Heartbeat, stamp: Stamp, identity: str) -> dict[str, str]:
     """A heartbeat's headers; it has no payload."""
     cloud_event = CloudEvent(
         {
             "specversion": "1.0",
             "id": identity,
             "type": HEARTBEAT_TYPE,
-            "source": source,
-            "time": datetime.fromtimestamp(now, UTC),
+            "source": stamp.source,
+            "time": datetime.fromtimestamp(stamp.sent_at, UTC),
+            "beat": str(stamp.number),
             "position": str(heartbeat.position),
             "term": str(heartbeat.term),
             "epoch": heartbeat.epoch,
@@ -198,16 +200,18 @@ def heartbeat_headers(heartbeat: Heartbeat, source: str, identity: str, now: flo
     return to_binary(cloud_event)[0]
 
 
-def read_heartbeat(headers: Mapping[str, str]) -> Heartbeat:
-    """The heartbeat of a message whose seal holds. Raises `Malformed`."""
+def read_heartbeat(headers: Mapping[str, str]) -> tuple[Heartbeat, Stamp]:
+    """The heartbeat of a message whose seal holds, and which one it is. Raises `Malformed`."""
     cloud_event = from_binary(headers, b"")
     if cloud_event.get_type() != HEARTBEAT_TYPE:
         raise Malformed(f"{cloud_event.get_type()!r} is no heartbeat")
-    return Heartbeat(
+    heartbeat = Heartbeat(
         term=_number(cloud_event, "term"),
         epoch=_text(cloud_event, "epoch"),
         position=_number(cloud_event, "position"),
     )
+    stamp = Stamp(cloud_event.get_source(), _number(cloud_event, "beat"), _seconds(cloud_event))
+    return heartbeat, stamp
 
 
 def _text(event: BaseCloudEvent, name: str) -> str:

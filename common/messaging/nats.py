@@ -31,6 +31,7 @@ from common.messaging.envelope import (
     read_event,
     read_heartbeat,
 )
+from common.messaging.freshness import Freshness, Numbers, Stamp
 from common.messaging.nats_answers import Answering, Question, answer_parts, nobody_serves
 from common.messaging.nats_line import Congested, Line, LineBroken, Listening, Told
 from common.messaging.nats_metrics import BusCollector, BusMetrics
@@ -122,6 +123,8 @@ class NatsBus:
         self._questions: dict[str, Question] = {}
         self._complaints: set[str] = set()
         self._thrown_away = False
+        self._beats = Numbers(time.time)
+        self._freshness = Freshness(time.time)
         self._events: Listening | None = None
         self._wish(Listening(f"{self._root}.inbox.{instance}.*", self._hear_answer))
 
@@ -172,7 +175,8 @@ class NatsBus:
             await self._confirm(line)
 
     async def beat(self, heartbeat: Heartbeat) -> None:
-        headers = heartbeat_headers(heartbeat, self._source, secrets.token_hex(16), time.time())
+        stamp = Stamp(self._source, self._beats.next(), time.time())
+        headers = heartbeat_headers(heartbeat, stamp, secrets.token_hex(16))
         self._thrown_away = False
         await self._send("heartbeat", f"{self._root}.c.hb", headers, b"")
         with _unavailable():
@@ -399,7 +403,7 @@ class NatsBus:
         try:
             if tail == "hb":
                 if self._admit("heartbeat", message):
-                    self._hear_heartbeat(read_heartbeat(message.headers))
+                    self._hear_heartbeat(*read_heartbeat(message.headers))
             elif self._admit("event", message):
                 event = read_event(tail, message.headers, message.payload)
                 for each in self._subscribers:
@@ -408,7 +412,12 @@ class NatsBus:
             # The next heartbeat shows the hole that this leaves.
             self._drop("malformed", message.subject, str(error))
 
-    def _hear_heartbeat(self, heartbeat: Heartbeat) -> None:
+    def _hear_heartbeat(self, heartbeat: Heartbeat, stamp: Stamp) -> None:
+        if not self._freshness.is_news(stamp):
+            self._drop(
+                "repeated", f"{self._root}.c.hb", "a heartbeat that is no news, or a clock that is off"
+            )
+            return
         self._overflow_told = False
         self._heartbeat_came.set()
         for each in self._subscribers:

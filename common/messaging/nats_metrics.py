@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class BusMetrics:
     """Numbers since the start of the process.
 
-    ``messages`` by (direction, kind), ``dropped`` by reason: forged, malformed, late (an answer nobody
-    waits for any more), overflow (came faster than they were taken).
+    ``messages`` by (direction, kind), ``dropped`` by reason: forged, malformed, repeated (a heartbeat that
+    was heard before, or is too old), late (an answer nobody waits for any more), overflow (came faster than
+    they were taken).
     """
 
     def __init__(self) -> None:

@@ -207,9 +207,9 @@ class Replica(Copies):
         if event.term < self._term:
             return  # A relay that was replaced; what it says was or will be said by its successor.
         self._term = event.term
-        self.heard_at = self._clock()
         if not self._positions.take(event.position):
-            return
+            return  # Heard before; that it comes again is no sign of life.
+        self.heard_at = self._clock()
         if event.counter.kind == "environment":
             self._environment_event(event)
         else:

@@ -249,6 +249,32 @@ async def test_strangers_on_the_same_servers_are_not_heard_and_are_counted(serve
             await stranger.close()
 
 
+async def test_recorded_heartbeats_that_are_played_again_are_no_sign_of_life(server):
+    ear = Ear()
+    recorded = []
+    async with two_buses(server.url) as (mr, edge), edge.subscribe(ear):
+        stranger = await nats.connect(server.url)
+
+        async def record(message):
+            recorded.append(message)
+
+        try:
+            await stranger.subscribe("burgee.default.c.hb", cb=record)
+            await stranger.flush()
+            await hear_a_heartbeat(mr, ear)
+            await hear_a_heartbeat(mr, ear)
+            await eventually(lambda: len(recorded) >= len(ear.heartbeats))
+            heard, count = len(ear.heartbeats), len(recorded)
+            for message in recorded[:count]:
+                await stranger.publish(message.subject, message.data, headers=message.headers)
+            await stranger.flush()
+            await eventually(lambda: edge.metrics.dropped["repeated"] == count)
+            assert len(ear.heartbeats) == heard
+            await hear_a_heartbeat(mr, ear)
+        finally:
+            await stranger.close()
+
+
 async def test_a_sealed_message_that_makes_no_sense_is_dropped_and_counted(server):
     ear = Ear()
     subject = "burgee.default.c.e.another"

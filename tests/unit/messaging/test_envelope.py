@@ -21,6 +21,7 @@ from common.messaging.envelope import (
     read_heartbeat,
     to_binary,
 )
+from common.messaging.freshness import Stamp
 from tests.support.ears import HOME, plain_event
 
 SOURCE = "/burgee/default/mr-1"
@@ -132,8 +133,9 @@ def test_an_event_under_a_subject_that_is_not_its_counters_is_malformed(tail):
 
 def test_a_heartbeat_arrives_as_it_was_sent_and_another_type_is_none():
     heartbeat = Heartbeat(term=3, epoch="e", position=2**40)
-    headers = heartbeat_headers(heartbeat, SOURCE, "id", 1.5)
-    assert read_heartbeat(headers) == heartbeat
+    stamp = Stamp(SOURCE, 2**41, 1.5)
+    headers = heartbeat_headers(heartbeat, stamp, "id")
+    assert read_heartbeat(headers) == (heartbeat, stamp)
     with pytest.raises(Malformed):
         read_heartbeat(headers | {"ce-type": "burgee-heartbeat-v2"})
 

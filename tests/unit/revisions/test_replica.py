@@ -90,6 +90,18 @@ def revision(replica):
     return None if held is None else held.value.revision
 
 
+def test_a_repetition_is_no_sign_of_life(log, listener):
+    now = 1.0
+    replica = Replica(listener, clock=lambda: now, miss_seconds=lambda: 10.0)
+    replica.adopt(log.where())
+    log.set_feature(HOME, "a", b"false")
+    (event,) = log.assign()
+    replica.on_event(event)
+    now = 100.0
+    replica.on_event(event)
+    assert replica.heard_at == 1.0
+
+
 def test_a_repetition_has_no_effect(replica, log, listener):
     log.set_feature(HOME, "b")
     (event,) = log.assign()
