@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -128,7 +128,7 @@ class Sessions:
         # Not recorded: nobody signs in or out, the session goes on.
         await session.execute(
             insert(LoginSession).values(
-                token_hash=hash_token(token), person_id=person_id, created_at=now, expires_at=ends
+                id=uuid4(), token_hash=hash_token(token), person_id=person_id, created_at=now, expires_at=ends
             ),
             execution_options=UNRECORDED,
         )

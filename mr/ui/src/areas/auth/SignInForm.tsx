@@ -56,7 +56,7 @@ export function SignInForm({ onSignedIn, email: known = '' }: { onSignedIn?: () 
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}
         />
-        <Button type="submit" loading={busy} disabled={email === '' || password === ''}>
+        <Button type="submit" loading={busy}>
           {t.auth.signIn}
         </Button>
       </Stack>
