@@ -157,7 +157,7 @@ class Life:
             step = stream.take(wall)
             if step is not None:
                 self._spoke_at = now
-                self._streams.usage.events_sent(step.events)
+                self._streams.usage.events.count += step.events
                 return step.data
             stream.handed_over()
             if now < self._ends_at:

@@ -87,16 +87,30 @@ class _Hits(Collector):
         )
 
 
+class _Events(Collector):
+    """A tally as a metric."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "burgee_edge_stream_events", "Feature events sent to streams.", value=self._tally.count
+        )
+
+
 class Usage:
     """Counters of one Edge, since it started."""
 
     def __init__(self, registry: CollectorRegistry, *, hits_remembered: int = HITS_REMEMBERED) -> None:
         self._hits = _Hits(hits_remembered)
         registry.register(self._hits)
-        self._streams = Gauge("burgee_edge_streams", "Open streams.", registry=registry)
-        self._events = Total(
-            "burgee_edge_stream_events_total", "Feature events sent to streams.", registry=registry
-        )
+        self.events = Tally()
+        """Events handed to streams: `features`, `feature` and `delete_feature`."""
+        registry.register(_Events(self.events))
+        self._streams = 0
+        streams = Gauge("burgee_edge_streams", "Open streams.", registry=registry)
+        streams.set_function(lambda: self._streams)
         self._slow = Total(
             "burgee_edge_slow_closes_total",
             "Streams closed because their client took nothing for too long.",
@@ -117,14 +131,10 @@ class Usage:
         self.tally(kind, result, environment_id=environment_id, account_id=account_id).count += 1
 
     def stream_opened(self) -> None:
-        self._streams.inc()
+        self._streams += 1
 
     def stream_closed(self) -> None:
-        self._streams.dec()
-
-    def events_sent(self, number: int) -> None:
-        """Count events handed to streams: `features`, `feature` and `delete_feature`."""
-        self._events.inc(number)
+        self._streams -= 1
 
     def slow_closed(self) -> None:
         """Count a stream whose client took nothing for too long."""

@@ -2,15 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from urllib.parse import quote
 
 import pytest
 
 from common.contracts.features import RolloutStrategy, StrategyAttribute
-from tests.support.edges import CLIENT, NOBODY, SERVER, running_edge
+from tests.support.edges import CLIENT, NOBODY, SERVER, RunningEdge, running_edge
 from tests.support.sources import (
     ENVIRONMENT,
     SERVER_KEY,
+    MemorySink,
     MemorySource,
     account,
     environment,
@@ -20,6 +24,15 @@ from tests.support.sources import (
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
+
+Serving = Callable[..., AbstractAsyncContextManager[RunningEdge[MemorySource, MemorySink]]]
+
+
+@pytest.fixture(params=["fast", "plain"])
+def serving(request: pytest.FixtureRequest) -> Serving:
+    """Both ways in: connections that are taken over, and the framework's."""
+    return partial(running_edge, edge_http=request.param)
+
 
 RED_IN_PERU = feature(
     "COLOUR",
@@ -39,8 +52,8 @@ RED_IN_PERU = feature(
 )
 
 
-async def test_a_stream_is_ack_features_changes_and_bye(source):
-    async with running_edge(source, stream_seconds=0.5) as edge, edge.stream(CLIENT) as stream:
+async def test_a_stream_is_ack_features_changes_and_bye(source, serving):
+    async with serving(source, stream_seconds=0.5) as edge, edge.stream(CLIENT) as stream:
         assert stream.answer.status == 200
         assert stream.answer.headers["content-type"] == "text/event-stream"
         assert stream.answer.headers["x-accel-buffering"] == "no"
@@ -58,9 +71,9 @@ async def test_a_stream_is_ack_features_changes_and_bye(source):
         assert [(event.name, event.data) for event in end] == [("bye", {"status": "closed"})]
 
 
-async def test_the_bytes_of_a_stream_are_those_of_the_contract(source):
+async def test_the_bytes_of_a_stream_are_those_of_the_contract(source, serving):
     source.put(environment(revision=2))
-    async with running_edge(source, stream_seconds=0.1) as edge:
+    async with serving(source, stream_seconds=0.1) as edge:
         features_id = (await edge.poll(CLIENT)).headers["etag"].strip('"').encode()
         answer = await edge.get(f"/features/{CLIENT}")
         assert answer.body == (
@@ -70,8 +83,8 @@ async def test_the_bytes_of_a_stream_are_those_of_the_contract(source):
         )
 
 
-async def test_a_key_may_come_in_one_two_or_three_segments(source):
-    async with running_edge(source, stream_seconds=0.1) as edge:
+async def test_a_key_may_come_in_one_two_or_three_segments(source, serving):
+    async with serving(source, stream_seconds=0.1) as edge:
         for path in (
             CLIENT,
             f"default/{CLIENT}",
@@ -83,11 +96,11 @@ async def test_a_key_may_come_in_one_two_or_three_segments(source):
             assert b"event: features\n" in answer.body
 
 
-async def test_the_query_of_a_browser_wins_over_the_header(source):
+async def test_the_query_of_a_browser_wins_over_the_header(source, serving):
     source.put(environment(RED_IN_PERU, revision=2))
     context = quote("country=peru,userkey=fred%20blogs", safe="")
     async with (
-        running_edge(source) as edge,
+        serving(source) as edge,
         edge.stream(SERVER, f"?xfeaturehub={context}", x_featurehub="country=chad") as stream,
     ):
         features = await stream.until("features")
@@ -95,10 +108,10 @@ async def test_the_query_of_a_browser_wins_over_the_header(source):
         assert "//" in features.id
 
 
-async def test_evaluated_streams_hear_values_for_their_own_context(source):
+async def test_evaluated_streams_hear_values_for_their_own_context(source, serving):
     source.put(environment(feature("A", True), revision=2))
     async with (
-        running_edge(source) as edge,
+        serving(source) as edge,
         edge.stream(SERVER, x_featurehub="country=peru") as peru,
         edge.stream(SERVER, x_featurehub="country=chad") as chad,
     ):
@@ -109,8 +122,8 @@ async def test_evaluated_streams_hear_values_for_their_own_context(source):
         assert (await chad.until("feature")).data["value"] == "grey"
 
 
-async def test_a_last_event_id_changes_nothing(source):
-    async with running_edge(source) as edge, edge.stream(CLIENT) as stream:
+async def test_a_last_event_id_changes_nothing(source, serving):
+    async with serving(source) as edge, edge.stream(CLIENT) as stream:
         seen = (await stream.until("features")).id
         for last in (seen, f'"{seen}"'):
             async with edge.stream(CLIENT, last_event_id=last) as again:
@@ -118,19 +131,19 @@ async def test_a_last_event_id_changes_nothing(source):
                 assert (await again.next()).name == "features"
 
 
-async def test_silence_is_broken_by_heartbeats_that_are_json(source):
-    async with running_edge(source, heartbeat_seconds=0.1) as edge, edge.stream(CLIENT) as stream:
+async def test_silence_is_broken_by_heartbeats_that_are_json(source, serving):
+    async with serving(source, heartbeat_seconds=0.1) as edge, edge.stream(CLIENT) as stream:
         await stream.until("features")
         for _ in range(3):
             event = await stream.next(heartbeats=True)
             assert (event.name, event.data, event.id) == ("ack", "\u2764\ufe0f", None)
 
 
-async def test_a_stream_waits_with_heartbeats_while_the_source_cannot_say(source):
+async def test_a_stream_waits_with_heartbeats_while_the_source_cannot_say(source, serving):
     source.forget()
     source.cut_off = True
     async with (
-        running_edge(source, heartbeat_seconds=0.1, stream_seconds=0.1) as edge,
+        serving(source, heartbeat_seconds=0.1, stream_seconds=0.1) as edge,
         edge.stream(CLIENT) as stream,
     ):
         assert (await stream.next()).data == {"status": "discover"}
@@ -142,10 +155,10 @@ async def test_a_stream_waits_with_heartbeats_while_the_source_cannot_say(source
         assert [event.name for event in await stream.rest()] == ["features", "bye"]
 
 
-async def test_a_slow_look_up_does_not_stop_the_heartbeats(source):
+async def test_a_slow_look_up_does_not_stop_the_heartbeats(source, serving):
     source.forget()
     source.delay_seconds = 0.5
-    async with running_edge(source, heartbeat_seconds=0.1) as edge, edge.stream(CLIENT) as stream:
+    async with serving(source, heartbeat_seconds=0.1) as edge, edge.stream(CLIENT) as stream:
         await stream.next()
         assert (await stream.next(heartbeats=True)).name == "ack"
         source.delay_seconds = 0
@@ -153,16 +166,16 @@ async def test_a_slow_look_up_does_not_stop_the_heartbeats(source):
 
 
 @pytest.mark.parametrize("key", [NOBODY, "nonsense/nonsense", f"default/{NOBODY}", "a/b/c/d"])
-async def test_an_unknown_key_is_ack_failure_a_hold_and_the_end_without_bye(source, key):
-    async with running_edge(source, unknown_key_hold_seconds=0.5) as edge, edge.stream(key) as stream:
+async def test_an_unknown_key_is_ack_failure_a_hold_and_the_end_without_bye(source, key, serving):
+    async with serving(source, unknown_key_hold_seconds=0.5) as edge, edge.stream(key) as stream:
         assert stream.answer.status == 200
         began = time.monotonic()
         assert [event.name for event in await stream.rest()] == ["ack", "failure"]
         assert time.monotonic() - began >= 0.45
 
 
-async def test_python_is_told_of_an_unknown_key_by_404(source):
-    async with running_edge(source, stream_seconds=0.1) as edge:
+async def test_python_is_told_of_an_unknown_key_by_404(source, serving):
+    async with serving(source, stream_seconds=0.1) as edge:
         for key in (NOBODY, "nonsense/nonsense"):
             assert (await edge.get(f"/features/{key}", headers={"x-sdk": "Python"})).status == 404
         answer = await edge.get(f"/features/{CLIENT}", headers={"x-sdk": "Python"})
@@ -173,8 +186,8 @@ async def test_python_is_told_of_an_unknown_key_by_404(source):
             assert stream.answer.status == 200
 
 
-async def test_useless_streams_are_held_up_to_a_limit_for_each_caller(source):
-    async with running_edge(source, unknown_key_hold_seconds=30) as edge:
+async def test_useless_streams_are_held_up_to_a_limit_for_each_caller(source, serving):
+    async with serving(source, unknown_key_hold_seconds=30) as edge:
         async with asyncio.TaskGroup() as tasks:
 
             async def hold() -> None:
@@ -192,8 +205,8 @@ async def test_useless_streams_are_held_up_to_a_limit_for_each_caller(source):
         await eventually(lambda: edge.edge.open_streams == 0)
 
 
-async def test_a_revoked_key_ends_its_streams_and_is_unknown_afterwards(source):
-    async with running_edge(source) as edge, edge.stream(CLIENT) as mine, edge.stream(SERVER) as other:
+async def test_a_revoked_key_ends_its_streams_and_is_unknown_afterwards(source, serving):
+    async with serving(source) as edge, edge.stream(CLIENT) as mine, edge.stream(SERVER) as other:
         await mine.until("features")
         await other.until("features")
         source.put(account(client_key="a-new*one-after-the-reset", revision=2))
@@ -204,25 +217,25 @@ async def test_a_revoked_key_ends_its_streams_and_is_unknown_afterwards(source):
         await other.until("feature")
 
 
-async def test_a_key_revoked_before_features_is_an_unknown_key(source):
+async def test_a_key_revoked_before_features_is_an_unknown_key(source, serving):
     source.forget()
     source.cut_off = True
-    async with running_edge(source) as edge, edge.stream(CLIENT) as stream:
+    async with serving(source) as edge, edge.stream(CLIENT) as stream:
         await stream.next()
         source.put(account(removed=True, revision=2))
         source.cut_off = False
         assert [event.name for event in await stream.rest()] == ["failure"]
 
 
-async def test_a_deleted_environment_says_bye(source):
-    async with running_edge(source) as edge, edge.stream(CLIENT) as stream:
+async def test_a_deleted_environment_says_bye(source, serving):
+    async with serving(source) as edge, edge.stream(CLIENT) as stream:
         await stream.until("features")
         source.remove_environment(ENVIRONMENT)
         assert [event.name for event in await stream.rest()] == ["bye"]
 
 
-async def test_an_open_stream_keeps_its_environment_from_being_evicted(source):
-    async with running_edge(source) as edge:
+async def test_an_open_stream_keeps_its_environment_from_being_evicted(source, serving):
+    async with serving(source) as edge:
         async with edge.stream(CLIENT) as stream:
             await stream.until("features")
             assert source.held == {(ENVIRONMENT, account().id): 1}
@@ -230,12 +243,12 @@ async def test_an_open_stream_keeps_its_environment_from_being_evicted(source):
         assert edge.metric("burgee_edge_streams") == 0
 
 
-async def test_a_change_while_a_stream_opens_is_not_lost():
+async def test_a_change_while_a_stream_opens_is_not_lost(serving):
     """G10 in small: many streams open while the environment changes as fast as it can."""
     source = MemorySource()
     source.put(environment(feature("A", 0, feature_type="NUMBER")), account())
     last = 300
-    async with running_edge(source) as edge:
+    async with serving(source) as edge:
 
         async def follow() -> int:
             async with edge.stream(CLIENT) as stream:
@@ -254,10 +267,10 @@ async def test_a_change_while_a_stream_opens_is_not_lost():
         assert [follower.result() for follower in followers] == [last] * 100
 
 
-async def test_a_client_that_takes_nothing_is_cut_off_and_the_others_go_on(source):
+async def test_a_client_that_takes_nothing_is_cut_off_and_the_others_go_on(source, serving):
     """G11 in small."""
     big = feature("BIG", "x" * 8_000_000, feature_type="STRING")
-    async with running_edge(source, stream_stall_seconds=0.5) as edge:
+    async with serving(source, stream_stall_seconds=0.5) as edge:
         source.put(environment(big, revision=2))
         host, _, port = edge.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
@@ -272,9 +285,9 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_the_others_go_on(sourc
         writer.close()
 
 
-async def test_a_slow_client_that_makes_progress_is_kept(source):
+async def test_a_slow_client_that_makes_progress_is_kept(source, serving):
     text = "x" * 3_000_000
-    async with running_edge(source, stream_stall_seconds=0.5) as edge:
+    async with serving(source, stream_stall_seconds=0.5) as edge:
         source.put(environment(feature("BIG", text, feature_type="STRING"), revision=2))
         host, _, port = edge.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=64 * 1024)
@@ -288,9 +301,9 @@ async def test_a_slow_client_that_makes_progress_is_kept(source):
         writer.close()
 
 
-async def test_draining_spreads_bye_and_gives_features_first(source):
+async def test_draining_spreads_bye_and_gives_features_first(source, serving):
     """G12 in small."""
-    async with running_edge(source) as edge:
+    async with serving(source) as edge:
         departures: list[float] = []
 
         async def follow() -> list[str]:
@@ -319,10 +332,10 @@ async def test_draining_spreads_bye_and_gives_features_first(source):
         assert max(departures) - min(departures) > 0.4
 
 
-async def test_a_stream_that_waits_when_the_drain_begins_gets_features_if_they_can_be_had(source):
+async def test_a_stream_that_waits_when_the_drain_begins_gets_features_if_they_can_be_had(source, serving):
     source.forget()
     source.cut_off = True
-    async with running_edge(source) as edge, edge.stream(CLIENT) as served, edge.stream(NOBODY) as unserved:
+    async with serving(source) as edge, edge.stream(CLIENT) as served, edge.stream(NOBODY) as unserved:
         await served.next()
         await unserved.next()
         async with asyncio.TaskGroup() as tasks:
@@ -333,17 +346,17 @@ async def test_a_stream_that_waits_when_the_drain_begins_gets_features_if_they_c
             assert [event.name for event in await unserved.rest()] == ["failure"]
 
 
-async def test_draining_ends_even_if_nothing_can_be_had(source):
+async def test_draining_ends_even_if_nothing_can_be_had(source, serving):
     source.forget()
     source.cut_off = True
-    async with running_edge(source) as edge, edge.stream(CLIENT) as stream:
+    async with serving(source) as edge, edge.stream(CLIENT) as stream:
         await stream.next()
         async with asyncio.timeout(3):
             await edge.edge.drain(0.5)
         assert [event.name for event in await stream.rest()] == ["bye"]
 
 
-async def test_a_time_rule_is_heard_on_an_open_stream_when_its_moment_comes(source):
+async def test_a_time_rule_is_heard_on_an_open_stream_when_its_moment_comes(source, serving):
     moment = time.time() + 1.5
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
     rule = RolloutStrategy(
@@ -356,7 +369,7 @@ async def test_a_time_rule_is_heard_on_an_open_stream_when_its_moment_comes(sour
         ),
     )
     source.put(environment(feature("T", "before", feature_type="STRING", strategies=(rule,)), revision=2))
-    async with running_edge(source) as edge, edge.stream(f"{ENVIRONMENT}/{SERVER_KEY}") as stream:
+    async with serving(source) as edge, edge.stream(f"{ENVIRONMENT}/{SERVER_KEY}") as stream:
         assert (await stream.until("features")).data[0]["value"] == "before"
         first = await edge.poll(SERVER)
         assert (await stream.until("feature")).data["value"] == "after"
