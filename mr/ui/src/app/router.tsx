@@ -18,6 +18,7 @@ import { Shell } from './Shell';
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 const framed = createRoute({ getParentRoute: () => root, id: 'framed', component: Shell });
 const bare = createRoute({ getParentRoute: () => root, id: 'bare', component: Outlet });
+const lostPath = createRoute({ getParentRoute: () => framed, path: '$', component: NotFound });
 const home = createRoute({ getParentRoute: () => framed, path: '/', component: Home });
 
 function screen(area: AreaRoute) {
@@ -40,7 +41,7 @@ export function makeRouter(basepath: string) {
   const inside = AREA_ROUTES.filter((area) => area.session !== 'none').map(screen);
   const outside = AREA_ROUTES.filter((area) => area.session === 'none').map(screen);
   return createRouter({
-    routeTree: root.addChildren([framed.addChildren([home, ...inside]), bare.addChildren(outside)]),
+    routeTree: root.addChildren([framed.addChildren([home, ...inside, lostPath]), bare.addChildren(outside)]),
     basepath,
     // Texts stay texts: `?q=1` is the text 1.
     parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
