@@ -15,6 +15,13 @@ DEV := $(VENV)/.dev-installed
 SDK_PYTHON := .venv-sdk/.installed
 SDK_NODE_DIR := tests/e2e/sdk/node
 SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
+UI := mr/ui
+UI_BUILT := $(UI)/dist/index.html
+UI_PACKAGES := $(UI)/node_modules/.installed
+UI_LINT := $(UI)/lint/node_modules/.installed
+UI_SOURCES := $(shell find $(UI)/src $(UI)/public -type f 2>/dev/null) $(UI)/index.html $(UI)/vite.config.ts $(UI)/tsconfig.json
+NODE := $(VENV)/.node
+NPM = $(UI)/npm.sh $(BIN)/python
 IDENTITY_DIR := tests/e2e/identity
 IDENTITY := $(IDENTITY_DIR)/node_modules/.installed
 PACKAGES := burgee common dacha edge edge_rest mr
@@ -30,7 +37,7 @@ help: ## Print the verbs.
 # ------------------------------------------------------------------------------------------- setup
 
 .PHONY: setup
-setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) ## Install everything, start nothing.
+setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) $(UI_BUILT) ## Install everything, start nothing.
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "python3 is missing; on Debian or Ubuntu: apt-get install -y python3 python3-venv" >&2; exit 1; }
@@ -71,6 +78,41 @@ $(IDENTITY): $(IDENTITY_DIR)/package.json $(IDENTITY_DIR)/package-lock.json $(ID
 	@$(BIN)/python -m tests.support.node npm ci --prefix $(IDENTITY_DIR)
 	@touch $@
 
+# ------------------------------------------------------------------------------- the web interface
+
+.PHONY: ui
+ui: $(UI_BUILT) ## Build the web interface into mr/ui/dist; party, demo and setup do it too.
+
+# The machine's Node where it is new enough, else one from PyPI.
+$(NODE): requirements-node.lock | $(BIN)/python
+	@$(UI)/npm.sh --present || { echo "Installing Node for the web interface …"; \
+		$(PIP) install --require-hashes --no-deps -r requirements-node.lock; }
+	@touch $@
+
+$(UI_PACKAGES): $(UI)/package.json $(UI)/package-lock.json $(UI)/.npmrc $(NODE)
+	@echo "Installing what the web interface is built from …"
+	@$(NPM) ci --prefix $(UI) --loglevel=error
+	@touch $@
+
+$(UI_BUILT): $(UI_PACKAGES) $(UI_SOURCES)
+	@echo "Building the web interface …"
+	@$(NPM) run --silent --prefix $(UI) build -- --logLevel warn
+	@touch $@
+
+$(UI_LINT): $(UI)/lint/package.json $(UI)/lint/package-lock.json $(UI)/lint/.npmrc $(NODE)
+	@$(NPM) ci --prefix $(UI)/lint --loglevel=error
+	@touch $@
+
+.PHONY: ui-check
+ui-check: $(UI_PACKAGES) $(UI_LINT) ## Check types and style of the web interface, and run its unit tests.
+	@$(NPM) run --silent --prefix $(UI) types
+	@$(NPM) run --silent --prefix $(UI)/lint lint
+	@$(NPM) run --silent --prefix $(UI) test
+
+.PHONY: ui-schema
+ui-schema: $(SELF) $(DEV) ## Write the types of the web interface's client again from the OpenAPI document.
+	@$(BIN)/python -m tests.support.typescript
+
 # --------------------------------------------------------------------------------------------- run
 
 # People read these logs; a data folder beside the code is easy to find and to remove.
@@ -78,15 +120,15 @@ party demo migrate: export BURGEE_DATA_DIR ?= ./data
 party demo migrate: export BURGEE_LOG_FORMAT ?= console
 
 .PHONY: party
-party: $(SELF) ## Run everything in one process on http://localhost:8085, data in ./data.
+party: $(SELF) $(UI_BUILT) ## Run everything in one process on http://localhost:8085, data in ./data.
 	@exec $(BIN)/burgee party $(ARGS)
 
 .PHONY: demo
-demo: $(SELF) ## The same with an example organisation; prints a login, an API key and curl lines.
+demo: $(SELF) $(UI_BUILT) ## The same with an example organisation; prints a login, an API key and curl lines.
 	@exec $(BIN)/burgee party --demo $(ARGS)
 
 .PHONY: split
-split: $(SELF) $(DEV) ## PostgreSQL, NATS, 2 of mr, dacha, edge and an edge-rest (ARGS="--nats-nodes 3").
+split: $(SELF) $(DEV) $(UI_BUILT) ## PostgreSQL, NATS, 2 of mr, dacha, edge and an edge-rest (ARGS="--nats-nodes 3").
 	@exec $(BIN)/python -m tests.support.split $(ARGS)
 
 .PHONY: migrate
@@ -131,7 +173,7 @@ bench: $(SELF) $(DEV) ## Measure, each figure beside its baseline (ARGS="--only 
 # ------------------------------------------------------------------------------------------ checks
 
 .PHONY: check
-check: format lint types imports locks ## Everything that reads the code without running it.
+check: format lint types imports locks ui-check ## Everything that reads the code without running it.
 
 .PHONY: format
 format: $(DEV) ## Check the formatting.
@@ -172,6 +214,7 @@ docs: $(SELF) ## Write the generated parts of docs/ again.
 
 .PHONY: clean
 clean: ## Remove what was installed and built; data stays.
-	rm -rf $(VENV) .venv-sdk $(SDK_NODE_DIR)/node_modules $(IDENTITY_DIR)/node_modules build dist *.egg-info \
+	rm -rf $(VENV) .venv-sdk $(SDK_NODE_DIR)/node_modules $(IDENTITY_DIR)/node_modules \
+		$(UI)/node_modules $(UI)/lint/node_modules $(UI)/dist build dist *.egg-info \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,6 +24,7 @@ NODE_SDK = ROOT / "tests/e2e/sdk/node/package-lock.json"
 LOCKS: dict[str, tuple[bool, tuple[str, ...]]] = {
     "requirements.lock": (True, ("build",)),
     "requirements-dev.lock": (True, ("build", "dev")),
+    "requirements-node.lock": (False, ("node",)),
     "requirements-ui.lock": (False, ("ui",)),
     "requirements-heavy.lock": (False, ("heavy",)),
 }
