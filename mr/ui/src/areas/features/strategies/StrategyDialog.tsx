@@ -18,6 +18,8 @@ export interface StrategyDialogProps<T extends StrategyDraft> {
   /** Whether `extra` is filled in properly. */
   extraValid?: (draft: T) => boolean;
   serverFaults?: ReadonlyMap<string, string>;
+  /** What the button says; "Save" where that is what it does. */
+  saveLabel?: string;
   readOnly?: boolean;
 }
 
@@ -71,7 +73,7 @@ export function StrategyDialog<T extends StrategyDraft>(props: StrategyDialogPro
           {props.extra?.(draft, setDraft)}
           <Group justify="flex-end">
             <Button variant="default" onClick={props.onClose}>{props.readOnly ? t.common.close : t.common.cancel}</Button>
-            {props.readOnly ? null : <Button type="submit" loading={busy}>{t.common.save}</Button>}
+            {props.readOnly ? null : <Button type="submit" loading={busy}>{props.saveLabel ?? t.common.save}</Button>}
           </Group>
         </Stack>
       </form>

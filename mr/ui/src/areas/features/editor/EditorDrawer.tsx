@@ -1,0 +1,98 @@
+/** The editor beside the grid. The address says what is open, so that a link opens it, too. */
+import { ActionIcon, Drawer, Group, Text } from '@mantine/core';
+import { IconX } from '@tabler/icons-react';
+import { useNavigate } from '@tanstack/react-router';
+import { useCallback } from 'react';
+import { useApi } from '@/api/hooks';
+import type { Application } from '@/api/schema';
+import { type Search, useSearchParams } from '@/app/navigate';
+import { Failure, Loading, TypeIcon } from '@/kit';
+import { CopyIcon } from '@/kit/CopyField';
+import { useTexts } from '@/texts';
+import { VALUES } from '../model/saving';
+import type { Feature } from '../model/wire';
+import { FeatureEditor } from './FeatureEditor';
+
+/** Opens a feature's values, in an environment or in the first one. */
+export function useOpenFeature() {
+  const navigate = useNavigate();
+  return useCallback(
+    (key: string | undefined, environment?: string, more: Search = {}) =>
+      void navigate({
+        to: '.',
+        search: ((before: Search) => ({ ...before, feature: key, environment, history: undefined, ...more })) as never,
+      }),
+    [navigate],
+  );
+}
+
+export function EditorDrawer({ application, onClosed }: { application: Application; onClosed: () => void }) {
+  const t = useTexts();
+  const { feature: key } = useSearchParams();
+  const open = useOpenFeature();
+  const close = () => open(undefined);
+  const opened = key !== undefined && key !== '';
+  return (
+    <Drawer.Root opened={opened} onClose={close} onExitTransitionEnd={onClosed} position="right" size="min(980px, 100vw)">
+      <Drawer.Overlay backgroundOpacity={0.25} />
+      <Drawer.Content style={{ overflow: 'hidden', display: 'flex', flexDirection: 'column' }} aria-label={t.features.editor.label(key ?? '')}>
+        {opened ? <Opened key={key} application={application} featureKey={key} onClose={close} /> : null}
+      </Drawer.Content>
+    </Drawer.Root>
+  );
+}
+
+interface OpenedProps {
+  application: Application;
+  featureKey: string;
+  onClose: () => void;
+}
+
+function Opened({ application, featureKey, onClose }: OpenedProps) {
+  const params = { id: application.id, key: featureKey };
+  const feature = useApi('getFeatureByKey', params);
+  const values = useApi(VALUES, params);
+  const error = feature.error ?? values.error;
+  return (
+    <>
+      <Heading feature={feature.data} featureKey={featureKey} onClose={onClose} />
+      {error !== null && (feature.data === undefined || values.data === undefined) ? (
+        <div style={{ padding: 'var(--mantine-spacing-md)' }}>
+          <Failure error={error} onRetry={() => void Promise.all([feature.refetch(), values.refetch()])} />
+        </div>
+      ) : feature.data === undefined || values.data === undefined ? (
+        <div style={{ padding: 'var(--mantine-spacing-md)' }}>
+          <Loading />
+        </div>
+      ) : (
+        <FeatureEditor application={application} feature={feature.data} values={values.data} />
+      )}
+    </>
+  );
+}
+
+function Heading({ feature, featureKey, onClose }: { feature: Feature | undefined; featureKey: string; onClose: () => void }) {
+  const t = useTexts();
+  return (
+    <Drawer.Header py="xs" style={{ borderBottom: '1px solid var(--mantine-color-default-border)' }}>
+      <Group gap="xs" wrap="nowrap" miw={0} flex={1}>
+        {feature?.valueType === undefined ? null : <TypeIcon type={feature.valueType} />}
+        <div style={{ minWidth: 0 }}>
+          <Drawer.Title fw={650} fz="lg" style={{ overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' }}>
+            {feature?.name ?? featureKey}
+          </Drawer.Title>
+          <Group gap={4} wrap="nowrap">
+            <Text size="xs" c="dimmed" ff="monospace" truncate>{featureKey}</Text>
+            <CopyIcon value={featureKey} label={t.features.menu.copyKey} size="xs" />
+            {feature?.description === undefined || feature.description === '' ? null : (
+              <Text size="xs" c="dimmed" truncate ml={6}>{feature.description}</Text>
+            )}
+          </Group>
+        </div>
+      </Group>
+      <ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={t.common.close}>
+        <IconX size={18} />
+      </ActionIcon>
+    </Drawer.Header>
+  );
+}

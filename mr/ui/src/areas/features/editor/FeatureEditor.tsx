@@ -1,0 +1,225 @@
+/**
+ * Edits one feature in all environments at once: a draft for each, saved one by one or together.
+ *
+ * Nothing typed is lost: drafts stay when saving fails, when somebody else saves, and leaving asks first.
+ */
+import { Box, Button, Group, NavLink, Select, Text } from '@mantine/core';
+import { useHotkeys, useMediaQuery } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
+import { IconLock, IconPointFilled } from '@tabler/icons-react';
+import { useBlocker } from '@tanstack/react-router';
+import { useEffect, useMemo } from 'react';
+import type { Application, FeatureEnvironment } from '@/api/schema';
+import { type Search, useSearchParam } from '@/app/navigate';
+import { applicationRoles } from '@/app/permissions';
+import { useMe } from '@/app/session';
+import { ConfirmDialog } from '@/kit';
+import { ProductionMark } from '@/kit/ProductionMark';
+import { useTexts } from '@/texts';
+import { draftOf } from '../model/draft';
+import { restorable } from '../model/history';
+import { rightsOf } from '../model/rights';
+import type { Feature } from '../model/wire';
+import { useValueWords } from '../model/words';
+import { ConflictDialog } from './ConflictDialog';
+import { useDrafts } from './drafts';
+import styles from './FeatureEditor.module.css';
+import { ReviewDialog } from './ReviewDialog';
+import { useSaving } from './useSaving';
+import { ValuePanel } from './ValuePanel';
+
+interface FeatureEditorProps {
+  application: Application;
+  feature: Feature;
+  values: readonly FeatureEnvironment[];
+}
+
+export function FeatureEditor({ application, feature, values }: FeatureEditorProps) {
+  const t = useTexts().features;
+  const me = useMe();
+  const type = feature.valueType ?? 'BOOLEAN';
+  const key = feature.key ?? '';
+  const [wanted, setWanted] = useSearchParam('environment');
+  const [history, setHistory] = useSearchParam('history');
+  const drafts = useDrafts(type);
+  const saving = useSaving({ applicationId: application.id, feature, values, drafts });
+  const roles = useMemo(() => [...applicationRoles(me, application.id, application.portfolioId)], [me, application]);
+  const current = values.find((each) => each.environment.id === wanted) ?? values[0];
+  const dirty = [...drafts.editing.keys()];
+  useHotkeys([['mod+S', () => dirty.length > 0 && saving.save(dirty)]], []);
+  if (current === undefined) return <Text p="md" c="dimmed">{t.editor.noEnvironments}</Text>;
+  const { id } = current.environment;
+  return (
+    <>
+      <div className={styles.body}>
+        <Environments feature={feature} values={values} current={id} dirty={new Set(dirty)} onChoose={setWanted} />
+        <div className={styles.panel} key={id}>
+          <Group gap="xs" mb={4}>
+            <Text fw={650} component="h2" m={0}>{current.environment.name}</Text>
+            <ProductionMark environment={current.environment} />
+          </Group>
+          <ValuePanel
+            applicationId={application.id}
+            featureId={feature.id ?? ''}
+            featureKey={key}
+            type={type}
+            environment={current}
+            rights={rightsOf(current.roles, roles)}
+            editing={drafts.editing.get(id)}
+            refusal={saving.refusals.get(id)}
+            history={history === 'yes'}
+            onHistory={(shown) => setHistory(shown ? 'yes' : '')}
+            onChange={(draft) => {
+              saving.forget(id);
+              drafts.change(current, draft);
+            }}
+            onRestore={(draft, leftOut) => {
+              drafts.change(current, restorable(draft));
+              const text = [t.history.restored, leftOut.length > 0 ? t.history.unrestorable(leftOut.join(', ')) : ''].join(' ');
+              notifications.show({ message: text, withBorder: true });
+            }}
+            onCompare={() => saving.compare(id)}
+          />
+        </div>
+      </div>
+      <Footer current={id} dirty={dirty} production={current.environment.production === true} saving={saving} drafts={drafts} />
+      {saving.review === null ? null : (
+        <ReviewDialog items={saving.review.items} onConfirm={saving.review.confirm} onClose={saving.review.close} />
+      )}
+      {saving.conflict === null ? null : <ConflictDialog key={saving.conflict.version} type={type} {...saving.conflict} />}
+      <Leaving dirty={dirty.length} />
+    </>
+  );
+}
+
+interface EnvironmentsProps {
+  feature: Feature;
+  values: readonly FeatureEnvironment[];
+  current: string;
+  dirty: ReadonlySet<string>;
+  onChoose: (id: string) => void;
+}
+
+function Environments({ feature, values, current, dirty, onChoose }: EnvironmentsProps) {
+  const t = useTexts().features;
+  const words = useValueWords();
+  const wide = useMediaQuery('(min-width: 720px)', true);
+  const type = feature.valueType ?? 'BOOLEAN';
+  if (!wide) {
+    return (
+      <Select
+        m="md"
+        mb={0}
+        label={t.editor.environment}
+        allowDeselect={false}
+        data={values.map((each) => ({
+          value: each.environment.id,
+          label: `${each.environment.name}${dirty.has(each.environment.id) ? ` · ${t.editor.unsaved}` : ''}`,
+        }))}
+        value={current}
+        onChange={(id) => id !== null && onChoose(id)}
+      />
+    );
+  }
+  return (
+    <nav className={styles.environments} aria-label={t.editor.environments}>
+      {values.map((each) => {
+        const stored = draftOf(type, each.featureValue);
+        const { id, name } = each.environment;
+        return (
+          <NavLink
+            key={id}
+            component="button"
+            type="button"
+            active={id === current}
+            aria-current={id === current ? 'true' : undefined}
+            label={name}
+            description={
+              <Text span inherit truncate display="block" c={stored.value === true ? 'teal' : undefined}>
+                {words(type, stored.value)}
+              </Text>
+            }
+            rightSection={
+              <Group gap={2} wrap="nowrap">
+                {dirty.has(id) ? <IconPointFilled size={16} color="var(--mantine-color-orange-6)" aria-label={t.editor.unsaved} role="img" /> : null}
+                {stored.locked ? <IconLock size={14} aria-label={t.grid.locked} role="img" /> : null}
+              </Group>
+            }
+            onClick={() => onChoose(id)}
+            styles={{ root: { borderRadius: 'var(--mantine-radius-sm)' }, body: { minWidth: 0 } }}
+          />
+        );
+      })}
+    </nav>
+  );
+}
+
+interface FooterProps {
+  current: string;
+  dirty: readonly string[];
+  production: boolean;
+  saving: ReturnType<typeof useSaving>;
+  drafts: ReturnType<typeof useDrafts>;
+}
+
+function Footer({ current, dirty, production, saving, drafts }: FooterProps) {
+  const t = useTexts().features.editor;
+  const here = dirty.includes(current);
+  return (
+    <Box className={styles.footer}>
+      <Group justify="space-between">
+        <Text size="sm" c={dirty.length > 0 ? undefined : 'dimmed'} role="status">
+          {dirty.length === 0 ? '' : t.unsavedCount(dirty.length)}
+        </Text>
+        <Group gap="xs">
+          <Button
+            variant="default"
+            disabled={!here}
+            onClick={() => {
+              saving.forget(current);
+              drafts.drop(current);
+            }}
+          >
+            {t.discard}
+          </Button>
+          {dirty.length > 1 ? (
+            <Button variant="default" loading={saving.busy} onClick={() => saving.save(dirty)}>{t.saveAll(dirty.length)}</Button>
+          ) : null}
+          <Button disabled={!here} loading={saving.busy} onClick={() => saving.save([current])}>
+            {production ? t.saveProduction : t.save}
+          </Button>
+        </Group>
+      </Group>
+    </Box>
+  );
+}
+
+/** Asks before drafts are thrown away: by closing, by another feature, by another page, by the browser. */
+function Leaving({ dirty }: { dirty: number }) {
+  const t = useTexts().features.editor;
+  const blocker = useBlocker({
+    shouldBlockFn: ({ current, next }) => {
+      const [here, there] = [current.search as Search, next.search as Search];
+      return dirty > 0 && (current.pathname !== next.pathname || here.feature !== there.feature);
+    },
+    enableBeforeUnload: dirty > 0,
+    withResolver: true,
+  });
+  useEffect(() => {
+    // Saved in the meantime: nothing is left to ask about.
+    if (blocker.status === 'blocked' && dirty === 0) blocker.proceed();
+  }, [blocker, dirty]);
+  return (
+    <ConfirmDialog
+      opened={blocker.status === 'blocked' && dirty > 0}
+      onClose={() => blocker.status === 'blocked' && blocker.reset()}
+      title={t.leaveTitle}
+      confirmLabel={t.leave}
+      onConfirm={async () => {
+        if (blocker.status === 'blocked') blocker.proceed();
+      }}
+    >
+      <Text size="sm">{t.leaveText(dirty)}</Text>
+    </ConfirmDialog>
+  );
+}
