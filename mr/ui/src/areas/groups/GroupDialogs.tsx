@@ -1,0 +1,86 @@
+import { Text, TextInput } from '@mantine/core';
+import { useEffect, useState } from 'react';
+import type { OperationId } from '@/api/client';
+import { useApiChange } from '@/api/hooks';
+import { faultOf } from '@/api/problem';
+import type { Group } from '@/api/schema';
+import { ConfirmDialog, FormDialog, useNotify } from '@/kit';
+import { useTexts } from '@/texts';
+
+/** Whatever shows groups, their members, or what their members may. */
+export const GROUP_LISTS: readonly OperationId[] = ['findGroups', 'getGroup', 'findPortfolios', 'getPortfolio', 'getPerson', 'findPeople'];
+
+interface GroupFormProps {
+  opened: boolean;
+  onClose: () => void;
+  portfolioId: string;
+  /** Absent: a new one. */
+  group?: Group;
+  onCreated?: (id: string) => void;
+}
+
+/** Creates a group or renames one. */
+export function GroupForm({ opened, onClose, portfolioId, group, onCreated }: GroupFormProps) {
+  const t = useTexts();
+  const notify = useNotify();
+  const [name, setName] = useState('');
+  const create = useApiChange('createGroup', { changes: GROUP_LISTS });
+  const update = useApiChange('updateGroupOnPortfolioV2', { changes: GROUP_LISTS });
+  useEffect(() => {
+    if (opened) setName(group?.name ?? '');
+  }, [opened, group]);
+  const submit = async () => {
+    const params = { id: portfolioId };
+    if (group === undefined) {
+      const made = await create.mutateAsync({ params, body: { name: name.trim() } });
+      onCreated?.(made.id);
+      notify.success(t.groups.created(made.name));
+      return;
+    }
+    const { id, version } = group;
+    await update.mutateAsync({ params, body: { id, name: name.trim(), ...(version === undefined ? {} : { version }) } });
+    notify.success(t.groups.renamed(name.trim()));
+  };
+  return (
+    <FormDialog
+      opened={opened}
+      onClose={onClose}
+      title={group === undefined ? t.groups.create : t.groups.rename}
+      submitLabel={group === undefined ? t.common.create : t.common.save}
+      incomplete={name.trim() === ''}
+      onSubmit={submit}
+    >
+      {(error) => (
+        <TextInput
+          data-autofocus
+          required
+          label={t.common.name}
+          maxLength={255}
+          value={name}
+          error={faultOf(error, 'name')}
+          onChange={(event) => setName(event.currentTarget.value)}
+        />
+      )}
+    </FormDialog>
+  );
+}
+
+export function DeleteGroup({ group, onClose }: { group: Group; onClose: () => void }) {
+  const t = useTexts();
+  const notify = useNotify();
+  const remove = useApiChange('deleteGroup', { changes: GROUP_LISTS });
+  return (
+    <ConfirmDialog
+      opened
+      onClose={onClose}
+      title={t.groups.deleteTitle(group.name)}
+      confirmLabel={t.common.delete}
+      onConfirm={async () => {
+        await remove.mutateAsync({ params: { gid: group.id } });
+        notify.success(t.groups.deleted(group.name));
+      }}
+    >
+      <Text size="sm">{t.groups.deleteText}</Text>
+    </ConfirmDialog>
+  );
+}

@@ -1,0 +1,143 @@
+import { Alert, Text } from '@mantine/core';
+import { IconLock } from '@tabler/icons-react';
+import { useEffect, useState } from 'react';
+import type { OperationId } from '@/api/client';
+import { useApi, useApiChange } from '@/api/hooks';
+import { hasStatus } from '@/api/problem';
+import type { SearchFeatureFilterItem } from '@/api/schema';
+import { ConfirmDialog, FormDialog, useNotify } from '@/kit';
+import { type Named, NamedFields } from '@/kit/NamedFields';
+import { useTexts } from '@/texts';
+
+/** Whatever shows filters, or what was let through by them. */
+const FILTER_LISTS: readonly OperationId[] = [
+  'findFeatureFilters',
+  'getFeatureFilter',
+  'getMatchingFilters',
+  'searchServiceAccountsInPortfolio',
+  'getServiceAccount',
+  'findAllFeatureAndFeatureValuesForEnvironmentsByApplication',
+];
+
+interface FilterFormProps {
+  opened: boolean;
+  onClose: () => void;
+  portfolioId: string;
+  /** Absent: a new one. */
+  filter?: SearchFeatureFilterItem;
+}
+
+/** Creates a filter, or renames and describes one. */
+export function FilterForm({ opened, onClose, portfolioId, filter }: FilterFormProps) {
+  const t = useTexts();
+  const words = t.portfolios.filters;
+  const notify = useNotify();
+  const [value, setValue] = useState<Named>({ name: '', description: '' });
+  const [stale, setStale] = useState(false);
+  const create = useApiChange('createFeatureFilter', { changes: FILTER_LISTS });
+  const update = useApiChange('updateFeatureFilter', { changes: FILTER_LISTS });
+  const { version, reload } = useVersion(portfolioId, filter, opened);
+  useEffect(() => {
+    if (!opened) return;
+    setStale(false);
+    setValue({ name: filter?.name ?? '', description: filter?.description ?? '' });
+  }, [opened, filter]);
+  const submit = async () => {
+    const named = { name: value.name.trim(), description: value.description.trim() };
+    if (filter === undefined) {
+      await create.mutateAsync({ params: { id: portfolioId }, body: named });
+      notify.success(words.created(named.name));
+      return;
+    }
+    try {
+      await update.mutateAsync({ params: { id: portfolioId }, body: { id: filter.id, version, ...named } });
+      notify.success(words.changed(named.name));
+    } catch (refused) {
+      if (hasStatus(refused, 409) && refused.code === 'stale-filter') {
+        await reload();
+        setStale(true);
+      }
+      throw refused;
+    }
+  };
+  return (
+    <FormDialog
+      opened={opened}
+      onClose={onClose}
+      title={filter === undefined ? words.create : words.edit}
+      submitLabel={filter === undefined ? t.common.create : t.common.save}
+      incomplete={value.name.trim() === ''}
+      onSubmit={submit}
+    >
+      {(error) => (
+        <>
+          {stale && <Alert color="orange">{words.stale}</Alert>}
+          <NamedFields value={value} onChange={setValue} error={error} nameMax={60} descriptionMax={300} />
+        </>
+      )}
+    </FormDialog>
+  );
+}
+
+/** The newest version that is known: the list's, until a refusal says that there is a newer one. */
+function useVersion(portfolioId: string, filter: SearchFeatureFilterItem | undefined, opened: boolean) {
+  const [newest, setNewest] = useState<number | null>(null);
+  const params = { id: portfolioId, filterId: filter?.id ?? '' };
+  const single = useApi('getFeatureFilter', params, { enabled: false });
+  useEffect(() => setNewest(null), [filter, opened]);
+  return {
+    version: newest ?? filter?.version ?? 0,
+    async reload() {
+      const { data } = await single.refetch();
+      if (data) setNewest(data.version);
+    },
+  };
+}
+
+interface DeleteFilterProps {
+  portfolioId: string;
+  filter: SearchFeatureFilterItem;
+  onClose: () => void;
+}
+
+/** Tells first which accounts would receive nothing any more. */
+export function DeleteFilter({ portfolioId, filter, onClose }: DeleteFilterProps) {
+  const t = useTexts();
+  const words = t.portfolios.filters;
+  const notify = useNotify();
+  const remove = useApiChange('deleteFeatureFilter', { changes: FILTER_LISTS });
+  const { version, reload } = useVersion(portfolioId, filter, true);
+  const all = useApi('findFeatureFilters', { id: portfolioId, max: 100, includeDetails: true, sortOrder: 'ASC' });
+  const others = new Set(
+    (all.data?.filters ?? []).filter((each) => each.id !== filter.id).flatMap((each) => (each.serviceAccounts ?? []).map(({ id }) => id)),
+  );
+  const accounts = filter.serviceAccounts ?? [];
+  const blinded = accounts.filter((each) => !others.has(each.id));
+  const features = (filter.applications ?? []).reduce((count, each) => count + (each.features?.length ?? 0), 0);
+  return (
+    <ConfirmDialog
+      opened
+      onClose={onClose}
+      title={words.deleteTitle(filter.name)}
+      confirmLabel={t.common.delete}
+      onConfirm={async () => {
+        try {
+          await remove.mutateAsync({ params: { id: portfolioId, filterId: filter.id, version } });
+        } catch (refused) {
+          if (hasStatus(refused, 409)) await reload();
+          throw refused;
+        }
+        notify.success(words.deleted(filter.name));
+      }}
+      {...(blinded.length > 0 ? { typed: filter.name } : {})}
+    >
+      <Text size="sm">{words.deleteText}</Text>
+      <Text size="sm">{words.deleteUses(features, accounts.length)}</Text>
+      {blinded.length > 0 && (
+        <Alert color="orange" icon={<IconLock />} mt="sm">
+          {words.deleteOnly(blinded.map((each) => each.name).join(', '))}
+        </Alert>
+      )}
+    </ConfirmDialog>
+  );
+}
