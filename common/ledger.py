@@ -42,12 +42,13 @@ class RequestIds:
     """
 
     def __init__(self) -> None:
-        self._start = secrets.token_hex(8)
-        self._next = itertools.count(secrets.randbits(48)).__next__
+        #: The first half of every id, and the numbers that make up the second, as 16 hexadecimal digits.
+        self.start = secrets.token_hex(8).encode()
+        self.next = itertools.count(secrets.randbits(48)).__next__
 
     def new(self) -> str:
         """Return an id that no other request has."""
-        return f"{self._start}{self._next():016x}"
+        return (self.start + self.next().to_bytes(8, "big").hex().encode()).decode()
 
     def of(self, given: str) -> str:
         """Return what the caller sent if it can be shown to anybody, else a new id."""

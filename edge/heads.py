@@ -173,25 +173,25 @@ def asked_by(head: Head) -> Asked | None:
 
 
 class Starts:
-    """How answers begin: status line and date, encoded once a second."""
+    """How answers begin: status line, date, and what else stays the same for a second."""
 
     def __init__(self) -> None:
         #: What the server adds to every answer: a list that it replaces when the date changes.
         self.default_headers: list[tuple[bytes, bytes]] | None = None
         self.ok = b""
         self.unchanged = b""
-        self._dated = b""
+        self._same = b""
 
-    def renew(self, default_headers: list[tuple[bytes, bytes]]) -> None:
-        """Take over the server's headers."""
+    def renew(self, default_headers: list[tuple[bytes, bytes]], more: bytes) -> None:
+        """Take over the server's headers, and ``more`` of them for answers that bring features."""
         self.default_headers = default_headers
-        self._dated = lines(default_headers)
-        self.ok = b"HTTP/1.1 200 OK\r\n" + self._dated
-        self.unchanged = b"HTTP/1.1 304 Not Modified\r\n" + self._dated
+        self._same = lines(default_headers)
+        self.ok = self.of(b"HTTP/1.1 200 OK\r\n") + more
+        self.unchanged = self.of(b"HTTP/1.1 304 Not Modified\r\n") + more
 
     def of(self, status_line: bytes) -> bytes:
-        """Begin an answer that is seldom given."""
-        return status_line + self._dated
+        """Begin an answer that brings none."""
+        return status_line + self._same
 
 
 def lines(headers: list[tuple[bytes, bytes]]) -> bytes:

@@ -6,7 +6,6 @@ answered, and to whom, is `edge.polls`' to say.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -29,7 +28,6 @@ from edge.requests import Asked
 from edge.streams import Visitor
 
 log = structlog.stdlib.get_logger(__name__)
-_verbose = logging.getLogger("common.ledger")
 
 QUESTION_BYTES: Final = 64 * 1024 * 1024
 """What all remembered questions may cost together with the answers that they hold on to."""
@@ -101,10 +99,12 @@ class Parts:
         self.polls = polls
         self.ledger = ledger
         self.ids = ledger.ids
-        self.health = health
+        self.health = health or Health({})
         self.streams = streams
         self.questions = Questions()
         self.starts = Starts()
+        #: True when even polls that went well get their line in the log.
+        self.tells_all = False
         self.cold = ColdPolls(polls)
         #: What counts answered polls, by the first bytes of the target and the status.
         self.pages = {
@@ -113,21 +113,13 @@ class Parts:
             for status in (200, 304)
         }
 
-    @property
-    def is_leaving(self) -> bool:
-        """True while answers close their connections, so that clients move on."""
-        return self.health is not None and self.health.draining
-
-    def silence(self) -> bytes:
-        """For how long the log was not heard, when it is not, as a header."""
-        silent = self.polls.silent_seconds()
-        return b"%b: %d\r\n" % (_SILENT, silent) if silent else b""
-
-    def begun(self, status_line: bytes, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """Begin an answer that is given less often than a second passes."""
+    def begun(self, default_headers: list[tuple[bytes, bytes]]) -> Starts:
+        """Return how answers begin in this second."""
         if self.starts.default_headers is not default_headers:
-            self.starts.renew(default_headers)
-        return self.starts.of(status_line)
+            silent = self.polls.silent_seconds()
+            self.starts.renew(default_headers, b"%b: %d\r\n" % (_SILENT, silent) if silent else b"")
+            self.tells_all = self.ledger.wants_polls()
+        return self.starts
 
     @staticmethod
     def route(url: bytes) -> str:
@@ -198,6 +190,10 @@ class HotProtocol(GuardedHttp):
         self._is_over = False
         self._idle_since = 0.0
         self._idle_due: asyncio.TimerHandle | None = None
+        # Clients repeat themselves: the last plain head, and what was read from it.
+        self._former_url = b""
+        self._former_headers: list[tuple[bytes, bytes]] = []
+        self._former_head: Head | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_idleness()
@@ -223,9 +219,15 @@ class HotProtocol(GuardedHttp):
         if self._is_over:
             self._is_ours = True
             return
-        if self._is_at_rest():
-            head = heads.read(self.url, self.headers)
-            if head is not None and self._is_plain_get(head) and self._answer(head, began):
+        cycle: RequestResponseCycle | None = self.cycle
+        # Answers leave in the order of their requests: ours only if nothing else is going on.
+        if (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        ):
+            head = self._plain_head()
+            if head is not None and self._answer(head, began):
                 self._is_ours = True
                 return
         self._leave_to_framework()
@@ -240,23 +242,19 @@ class HotProtocol(GuardedHttp):
 
     # Which requests are ours
 
-    def _is_at_rest(self) -> bool:
-        """True when nothing else is going on: answers leave in the order of their requests."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return (
-            (cycle is None or cycle.response_complete)
-            and not self.flow.write_paused
-            and not self.transport.is_closing()
-        )
-
-    def _is_plain_get(self, head: Head) -> bool:
+    def _plain_head(self) -> Head | None:
+        """Return what a plain GET says that keeps its connection; None = something else."""
         parser = self.parser
-        return (
-            parser.get_method() == b"GET"
-            # Without words about the connection, only HTTP/1.1 keeps it.
-            and parser.should_keep_alive()
-            and (not head.names_connection or parser.get_http_version() == "1.1")
-        )
+        # Without words about the connection, only HTTP/1.1 keeps it.
+        if parser.get_method() != b"GET" or not parser.should_keep_alive():
+            return None
+        if self.headers == self._former_headers and self.url == self._former_url:
+            return self._former_head
+        head = heads.read(self.url, self.headers)
+        if head is None or (head.names_connection and parser.get_http_version() != "1.1"):
+            return None
+        self._former_url, self._former_headers, self._former_head = self.url, self.headers, head
+        return head
 
     def _leave_to_framework(self) -> None:
         url, headers = self.url, self.headers
@@ -271,9 +269,7 @@ class HotProtocol(GuardedHttp):
     def _answer(self, head: Head, began: float) -> bool:
         """Answer the request, now or later; False = it is not for us after all."""
         parts = self.parts
-        question = parts.questions.young.get(head.about)
-        if question is None:
-            question = parts.questions.find(head.about)
+        question = parts.questions.young.get(head.about) or parts.questions.find(head.about)
         if question is None:
             asked = heads.asked_by(head)
             if asked is None:
@@ -297,43 +293,42 @@ class HotProtocol(GuardedHttp):
     def _send(self, reply: Reply, head: Head, began: float, *, last: bool = False) -> None:
         """Write the answer; while the server leaves, or if it is the ``last``, close the connection."""
         parts = self.parts
-        transport = self.transport
         starts = parts.starts
         if starts.default_headers is not self.server_state.default_headers:
-            starts.renew(self.server_state.default_headers)
+            parts.begun(self.server_state.default_headers)
         for tally in reply.tallies:
             tally.count += 1
-        status, body = reply.status, reply.body
-        request_id = parts.ids.of(head.request_id.decode("latin-1")) if head.request_id else parts.ids.new()
-        closes = last or parts.is_leaving
-        silent = parts.silence()
-        rest = b"x-request-id: %b\r\n" % request_id.encode()
-        if head.from_browser or closes:
+        status, shared, body, ids = reply.status, b"", reply.body, parts.ids
+        if len(body) > _SHARED_BYTES:
+            shared, body = body, b""
+        closes = last or parts.health.draining
+        request_id = head.request_id
+        if request_id or closes or head.from_browser:
+            request_id = ids.of(request_id.decode("latin-1")).encode()
             rest = self._rest(head, request_id, closes=closes)
+        else:
+            request_id = ids.start + ids.next().to_bytes(8, "big").hex().encode()
+            rest = b"x-request-id: %b\r\n" % request_id
         start = starts.ok if status == 200 else starts.unchanged
-        if not transport.is_closing():
-            if len(body) > _SHARED_BYTES:
-                transport.write(b"%b%b%b%b\r\n" % (start, reply.head, silent, rest))
-                transport.write(body)
-            else:
-                transport.write(b"%b%b%b%b\r\n%b" % (start, reply.head, silent, rest, body))
-        ended = time.perf_counter()
+        if not self.transport.is_closing():
+            self.transport.write(b"".join((start, reply.head, rest, b"\r\n", body)))
+            if shared:
+                self.transport.write(shared)
+        self._idle_since = ended = time.perf_counter()
         parts.pages[head.about[0][:10], status].tell(ended - began)
-        if _verbose.isEnabledFor(logging.DEBUG):
+        if parts.tells_all:
             route = parts.route(head.about[0])
-            parts.ledger.line("GET", route, status, ended - began, request_id=request_id)
+            parts.ledger.line("GET", route, status, ended - began, request_id=request_id.decode())
         if closes:
             self._close()
-            return
-        self._idle_since = ended
-        if self._idle_due is None:
+        elif self._idle_due is None:
             self._idle_due = self.loop.call_later(self.timeout_keep_alive, self._look_for_idleness)
 
     @staticmethod
-    def _rest(head: Head, request_id: str, *, closes: bool) -> bytes:
+    def _rest(head: Head, request_id: bytes, *, closes: bool) -> bytes:
         """The headers that an answer owes to who asks and when."""
         browsers = _FOR_BROWSERS if head.from_browser else b""
-        return b"%bx-request-id: %b\r\n%b" % (browsers, request_id.encode(), _CLOSE if closes else b"")
+        return b"%bx-request-id: %b\r\n%b" % (browsers, request_id, _CLOSE if closes else b"")
 
     def _close(self) -> None:
         self._is_over = True
@@ -347,17 +342,15 @@ class HotProtocol(GuardedHttp):
     def _look_for_idleness(self) -> None:
         """Close a connection that was used by nobody for too long; one timer, whatever passes meanwhile."""
         self._idle_due = None
-        if self._in_head or self.timeout_keep_alive_task is not None or not self._is_done():
+        cycle: RequestResponseCycle | None = self.cycle
+        is_busy = self._in_head or (cycle is not None and not cycle.response_complete)
+        if is_busy or self.timeout_keep_alive_task is not None:
             return
         left = self._idle_since + self.timeout_keep_alive - time.perf_counter()
         if left > 0:
             self._idle_due = self.loop.call_later(left, self._look_for_idleness)
         else:
             self.timeout_keep_alive_handler()
-
-    def _is_done(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is None or cycle.response_complete
 
     # What is not at hand
 
@@ -407,16 +400,16 @@ class HotProtocol(GuardedHttp):
             answer.headers["Cache-Control"] = DEFAULT_CACHE_CONTROL
         else:
             answer = problem_of_status(500, scope)
-        closes = last or parts.is_leaving
+        closes = last or parts.health.draining
         if not self.transport.is_closing():
             status_line = b"HTTP/1.1 %d %b\r\n" % (
                 answer.status_code,
                 HTTPStatus(answer.status_code).phrase.encode(),
             )
             self.transport.write(
-                parts.begun(status_line, self.server_state.default_headers)
+                parts.begun(self.server_state.default_headers).of(status_line)
                 + heads.lines(answer.raw_headers)
-                + self._rest(head, request_id, closes=closes)
+                + self._rest(head, request_id.encode(), closes=closes)
                 + b"\r\n"
                 + bytes(answer.body)
             )
@@ -438,9 +431,8 @@ class HotProtocol(GuardedHttp):
             return False
         visitor = Visitor(key, requests.stream_context(asked), caller_of(self._client(head)))
         request_id = parts.ids.of(head.request_id.decode("latin-1"))
-        start = parts.begun(b"HTTP/1.1 200 OK\r\n", self.server_state.default_headers)
-        silent = parts.silence()
-        rest = self._rest(head, request_id, closes=True)
+        start = parts.begun(self.server_state.default_headers).ok
+        rest = self._rest(head, request_id.encode(), closes=True)
         # From here on the connection's data and end are the stream's to hear of.
         self._is_over = True
         self._unset_keepalive_if_required()
@@ -449,7 +441,7 @@ class HotProtocol(GuardedHttp):
         parts.streams.open(
             self.transport,
             visitor,
-            head=b"%b%b%b%b\r\n" % (start, _STREAM_HEAD, silent, rest),
+            head=b"%b%b%b\r\n" % (start, _STREAM_HEAD, rest),
             connections=self.connections,
         )
         # Parser and protocol hold each other: let both go.

@@ -8,6 +8,7 @@ import pytest
 from common.contracts.features import RolloutStrategy, StrategyAttribute
 from tests.support.edges import CLIENT, NOBODY, SERVER, running_edge
 from tests.support.sources import ENVIRONMENT, account, environment, feature, text_value
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -182,7 +183,12 @@ async def test_silence_of_the_change_log_is_told(source):
     async with running_edge(source) as edge:
         assert "burgee-silent-seconds" not in (await edge.poll(CLIENT)).headers
         source.silent_seconds = 12.5
-        assert (await edge.poll(CLIENT)).headers["burgee-silent-seconds"] == "12"
+
+        async def is_told() -> bool:
+            return (await edge.poll(CLIENT)).headers.get("burgee-silent-seconds") == "12"
+
+        # Looked at once a second.
+        await eventually(is_told)
 
 
 async def test_polls_are_counted_by_environment_and_account_and_never_by_key(source):
