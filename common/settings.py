@@ -279,7 +279,10 @@ class CacheSettings(Settings):
     """How much a cache holds, and for how long what it cannot keep true; for Dacha and Edge."""
 
     cache_environments: int = Field(
-        10_000, ge=1, description="How many environments are held; the least recently used go first."
+        10_000,
+        ge=0,
+        description="How many environments are held; the least recently used go first. 0 = none but those"
+        " with streams.",
     )
     cache_bytes: int | None = Field(
         None,

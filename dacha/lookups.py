@@ -8,8 +8,10 @@ state, listings) is passed on, each time anew. Must not know what carries questi
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import CounterId
 from common.contracts.lookups import (
     ANY,
@@ -50,6 +52,16 @@ LOADS: Final = 3
 """A load that was joined may have begun before the asker knew what it knows; the next one has not."""
 FOREIGN_EPOCH_SECONDS: Final = 1.0
 """For how long MR's word on an epoch is good against those who come with another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Views(Generic[Answer]):
+    """What may be said of one target: of what is held, in need of what is, and of what a load brought."""
+
+    held: Callable[[], Answer | None]
+    last_known: Callable[[], Answer | None]
+    landed: Callable[[Landing], Answer | None]
+    absent: Callable[[Landing], Answer]
 
 
 class Lookups:
@@ -103,6 +115,17 @@ class Lookups:
                 return None
             return last_known_environment(self._replica, environment_id)
 
+        def landed(landing: Landing) -> EnvironmentAnswer | None:
+            if not isinstance(landing.value, EnvironmentSnapshot):
+                return None
+            return EnvironmentAnswer(
+                snapshot=landing.value,
+                revision=landing.value.revision,
+                epoch=landing.epoch,
+                position=landing.position,
+                age=landing.age,
+            )
+
         def absent(landing: Landing) -> EnvironmentAnswer:
             revision = self._replica.at_least(CounterId("environment", environment_id))
             gone = self._replica.gone(CounterId("environment", environment_id))
@@ -114,7 +137,7 @@ class Lookups:
             )
 
         target = Target("environment", environment_id)
-        return await self._look_up("environment", target, at_least, held, last_known, absent)
+        return await self._look_up("environment", target, at_least, _Views(held, last_known, landed, absent))
 
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
         def held() -> AccountAnswer | None:
@@ -127,10 +150,18 @@ class Lookups:
                 return None
             return last_known_account(self._replica, key_hash)
 
+        def landed(landing: Landing) -> AccountAnswer | None:
+            if not isinstance(landing.value, AccountRecord):
+                return None
+            return AccountAnswer(
+                record=landing.value, epoch=landing.epoch, position=landing.position, age=landing.age
+            )
+
         def absent(landing: Landing) -> AccountAnswer:
             return AccountAnswer(record=None, epoch=landing.epoch, position=landing.position)
 
-        return await self._look_up("account", Target("key", key_hash), at_least, held, last_known, absent)
+        target = Target("key", key_hash)
+        return await self._look_up("account", target, at_least, _Views(held, last_known, landed, absent))
 
     async def changes(self, after: int) -> Changes:
         return await self._changes.ask(after, lambda: self._loader.ask("changes", self._mr.changes(after)))
@@ -155,21 +186,19 @@ class Lookups:
         kind: str,
         target: Target,
         at_least: AtLeast,
-        held: Callable[[], Answer | None],
-        last_known: Callable[[], Answer | None],
-        absent: Callable[[Landing], Answer],
+        views: _Views[Answer],
     ) -> Answer:
         await self._meet(at_least.epoch)
-        answer = held()
+        answer = views.held()
         if answer is None and await self._catch_up(target, at_least):
-            answer = held()
+            answer = views.held()
         if answer is not None:
             self._counts[kind, "hit" if _is_found(answer) else "negative_hit"] += 1
             return answer
         self._admit(kind, target, at_least)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                answer = await self._load(target, at_least, held, absent)
+                answer = await self._load(target, at_least, views)
             outcome, refusal = "behind", Unavailable("MR's answers are older than what is known here.")
         except TimeoutError:
             outcome, refusal = "unavailable", Unavailable("MR did not answer in time.")
@@ -178,7 +207,7 @@ class Lookups:
         if answer is not None:
             self._counts[kind, "load" if _is_found(answer) else "miss"] += 1
             return answer
-        answer = last_known()
+        answer = views.last_known()
         self._counts[kind, outcome if answer is None else "behind"] += 1
         if answer is None:
             raise refusal
@@ -188,18 +217,22 @@ class Lookups:
         self,
         target: Target,
         at_least: AtLeast,
-        held: Callable[[], Answer | None],
-        absent: Callable[[Landing], Answer],
+        views: _Views[Answer],
     ) -> Answer | None:
         """Ask MR until what is known here is new enough; None = it cannot be brought to that."""
         for _ in range(LOADS):
             landing = await self._loader.load(target)
-            answer = held()
+            answer = views.held()
             if answer is not None:
                 return answer
             floor = understood(self._replica, at_least)
             if landing.outcome is Loaded.ABSENT and landing.position >= floor.position:
-                return absent(landing)
+                return views.absent(landing)
+            if landing.outcome is Loaded.FOUND and not self._holds(target):
+                # What came may have had to make room already, before those who waited looked.
+                answer = views.landed(landing)
+                if answer is not None and landing.epoch == self._replica.epoch and _is_enough(answer, floor):
+                    return answer
             if landing.outcome is Loaded.AGAIN:
                 return None
         return None
@@ -219,6 +252,10 @@ class Lookups:
             if replica.position >= floor.position or clock() >= until:
                 return replica.position >= floor.position
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _holds(self, target: Target) -> bool:
+        held = self._replica.environments if target.kind == "environment" else self._replica.keys
+        return target.id in held
 
     def _has_a_view(self, target: Target) -> bool:
         """True when something is held or remembered that would do if only the log were heard further."""
@@ -251,6 +288,11 @@ class Lookups:
             return
         if epoch != self._replica.epoch:
             self._refuted = (epoch, clock() + FOREIGN_EPOCH_SECONDS)
+
+
+def _is_enough(answer: EnvironmentAnswer | AccountAnswer, floor: AtLeast) -> bool:
+    found = answer.snapshot if isinstance(answer, EnvironmentAnswer) else answer.record
+    return found is not None and found.revision >= floor.revision and answer.position >= floor.position
 
 
 def _is_found(answer: EnvironmentAnswer | AccountAnswer) -> bool:

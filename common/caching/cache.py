@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import CounterId
 from common.errors import Unavailable
 from common.revisions.targets import Loaded, Target
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from common.caching.holdings import Holdings, Watcher
-    from common.caching.loader import Loader, TokenBucket
+    from common.caching.loader import Landing, Loader, TokenBucket
     from common.caching.metrics import CacheMetrics
-    from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 
 Value = TypeVar("Value")
 
@@ -94,9 +94,15 @@ class FeatureCache:
     async def find_account(self, key_hash: str) -> AccountRecord | None:
         """The record; None = certainly no such key. Raises `Unavailable`."""
         record = self.peek_account(key_hash)
-        if record is None and await self._load("account", Target("key", key_hash)):
-            record = self._known(self._holdings.fresh_account(key_hash))
-        return record
+        if record is not None:
+            return record
+        landing = await self._load("account", Target("key", key_hash))
+        if landing is None:
+            return None
+        record = self._holdings.fresh_account(key_hash)
+        if record is None and key_hash not in self._replica.keys:
+            record = self._not_kept(landing, AccountRecord, self._holdings.limits.stale_key_seconds)
+        return self._known(record)
 
     def is_sure_of_account(self, key_hash: str) -> bool:
         """True when the record held for this key is MR's latest, as far as the change log tells."""
@@ -114,7 +120,7 @@ class FeatureCache:
         if not self._loader.loading(target) and not self._strangers.take():
             self._lookups["account", "refused"] += 1
             raise Unavailable("Too many look-ups of what is not known here.", retry_after_seconds=2)
-        if not await self._load("account", target):
+        if await self._load("account", target) is None:
             return None
         held = self._replica.keys.get(key_hash)
         if held is None or not self._holdings.was_proven_lately(held):
@@ -124,9 +130,15 @@ class FeatureCache:
     async def find_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
         """The snapshot; None = certainly no such environment. Raises `Unavailable`."""
         snapshot = self.peek_environment(environment_id)
-        if snapshot is None and await self._load("environment", Target("environment", environment_id)):
-            snapshot = self._known(self._holdings.fresh_environment(environment_id))
-        return snapshot
+        if snapshot is not None:
+            return snapshot
+        landing = await self._load("environment", Target("environment", environment_id))
+        if landing is None:
+            return None
+        snapshot = self._holdings.fresh_environment(environment_id)
+        if snapshot is None and environment_id not in self._replica.environments:
+            snapshot = self._not_kept(landing, EnvironmentSnapshot, self._holdings.limits.stale_seconds)
+        return self._known(snapshot)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell ``watcher`` of every swap from now on; call the result to stop."""
@@ -144,24 +156,31 @@ class FeatureCache:
             for counter in counters:
                 self._holdings.unpin(counter)
 
-    async def _load(self, kind: str, target: Target) -> bool:
-        """Load what is not held; False = certainly absent."""
+    async def _load(self, kind: str, target: Target) -> Landing | None:
+        """Load what is not held; None = certainly absent."""
         if not self._holdings.silent_seconds and self._replica.missed(target):
             self._lookups[kind, "negative_hit"] += 1
-            return False
+            return None
         if not self._loader.loading(target) and self._replica.strange(target) and not self._strangers.take():
             self._lookups[kind, "refused"] += 1
             raise Unavailable("Too many look-ups of what is not known here.", retry_after_seconds=2)
         try:
-            outcome = (await self._loader.load(target)).outcome
+            landing = await self._loader.load(target)
         except Unavailable:
             self._lookups[kind, "unavailable"] += 1
             raise
-        if outcome is Loaded.AGAIN:
+        if landing.outcome is Loaded.AGAIN:
             self._lookups[kind, "behind"] += 1
             raise Unavailable("MR's answers are older than what is known here.")
-        self._lookups[kind, "load" if outcome is Loaded.FOUND else "miss"] += 1
-        return outcome is Loaded.FOUND
+        found = landing.outcome is Loaded.FOUND
+        self._lookups[kind, "load" if found else "miss"] += 1
+        return landing if found else None
+
+    def _not_kept(self, landing: Landing, kind: type[Value], limit: float | None) -> Value | None:
+        """What was loaded and has no place here; None = it is not of now, or too old to be believed."""
+        if landing.epoch != self._replica.epoch or (limit is not None and landing.age > limit):
+            return None
+        return landing.value if isinstance(landing.value, kind) else None
 
     @staticmethod
     def _known(value: Value | None) -> Value:

@@ -94,7 +94,7 @@ class Holdings:
         clock: Callable[[], float],
         jitter: Callable[[float, float], float],
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         self._metrics = metrics
         self._clock = clock
         self._started = clock()
@@ -126,7 +126,7 @@ class Holdings:
         """For how long the log was not heard, once two heartbeats are missing; else 0."""
         heard = self.replica.heard_at
         seconds = self._clock() - (self._started if heard is None else heard)
-        return seconds if seconds > self._limits.silent_after_seconds else 0.0
+        return seconds if seconds > self.limits.silent_after_seconds else 0.0
 
     def look_at_clock(self) -> None:
         """Notice silence and holes: called about every second, so that a look-up need not ask the clock.
@@ -140,7 +140,7 @@ class Holdings:
         held = self._keys.get(key_hash)
         if held is None:
             return None
-        if (held.suspect or self._unsure) and not self._fresh(held, self._limits.stale_key_seconds):
+        if (held.suspect or self._unsure) and not self._fresh(held, self.limits.stale_key_seconds):
             return None
         held.used = True
         return held.value
@@ -150,7 +150,7 @@ class Holdings:
         held = self._snapshots.get(environment_id)
         if held is None:
             return None
-        if (held.suspect or self._unsure) and not self._fresh(held, self._limits.stale_seconds):
+        if (held.suspect or self._unsure) and not self._fresh(held, self.limits.stale_seconds):
             return None
         held.used = True
         return held.value
@@ -169,7 +169,7 @@ class Holdings:
 
     def was_proven_lately(self, held: AnyHeld) -> bool:
         """True when a load or a change brought it about as recently as silence would be noticed."""
-        return self._clock() - held.since <= self._limits.silent_after_seconds
+        return self._clock() - held.since <= self.limits.silent_after_seconds
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         replica = self.replica
@@ -260,7 +260,7 @@ class Holdings:
         return limit is None or self.replica.age(held) <= limit
 
     def _shed(self) -> None:
-        limits, environments, accounts = self._limits, self._environments, self._accounts
+        limits, environments, accounts = self.limits, self._environments, self._accounts
         while (
             environments.weight > limits.environment_bytes or len(environments.weights) > limits.environments
         ):
@@ -273,11 +273,12 @@ class Holdings:
     def _evict_one(self, shelf: _Shelf) -> bool:
         """Evict what was not used of late; False when nothing may go.
 
-        What somebody pins stays, above the bound too; the newest stays, or a single huge environment could
-        never be served.
+        What somebody pins stays, above the bound too; so does the newest, or a single huge environment would
+        be loaded for each request, unless nothing is to be kept at all.
         """
         loose = shelf.loose
-        while len(loose) > 1:
+        least = 0 if self.limits.environments == 0 and shelf is self._environments else 1
+        while len(loose) > least:
             counter = next(iter(loose))
             held = self._held(counter)
             if held is not None and held.used:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from common.caching.metrics import CacheMetrics
+    from common.contracts.environments import AccountRecord, EnvironmentSnapshot
     from common.contracts.events import CounterId
     from common.contracts.lookups import Changes, CounterState, EnvironmentAnswer, State
     from common.revisions.replica import Replica
@@ -74,11 +75,16 @@ class TokenBucket:
 
 
 class Landing(NamedTuple):
-    """How a load ended, and up to which position of which epoch its answer reached."""
+    """How a load ended, and up to which position of which epoch its answer reached.
+
+    ``value`` is what was found, also where it was not kept; it was true ``age`` seconds before.
+    """
 
     outcome: Loaded
     epoch: str = ""
     position: int = 0
+    value: EnvironmentSnapshot | AccountRecord | None = None
+    age: float = 0.0
 
 
 class Loader:
@@ -212,14 +218,14 @@ class Loader:
             if target.kind == "environment":
                 answer = await self.ask("environment", self.origin.load_environment(target.id, floor))
                 outcome = self._replica.finish_environment(ticket, answer)
-                return Landing(outcome, answer.epoch, answer.position)
+                return Landing(outcome, answer.epoch, answer.position, ticket.value, answer.age)
             hashes = (target.id,) if target.kind == "key" else self._replica.hashes(target.id)
             found = await self._ask_for_account(hashes, floor)
             # Without a hash it was evicted or removed meanwhile: there is nothing left to make true.
             if found is None:
                 return Landing(Loaded.ABSENT)
             outcome = self._replica.finish_account(ticket, found)
-            return Landing(outcome, found.epoch, found.position)
+            return Landing(outcome, found.epoch, found.position, ticket.value, found.age)
         finally:
             self._replica.abandon(ticket)
 

@@ -341,6 +341,7 @@ class Replica(Copies):
         snapshot, proven = self._replay(counter, answer.snapshot, ticket)
         if snapshot.revision < max(have, self._seen.revision(counter)) or self._seen.gone(counter):
             return Loaded.ABSENT if self._seen.gone(counter) else self._again(held)
+        ticket.value = snapshot
         self._install_environment(snapshot, answer.position, proven=proven, age=answer.age)
         return Loaded.FOUND
 
@@ -364,6 +365,7 @@ class Replica(Copies):
             return self._again(held)
         if target.kind == "key" and target.id not in record.key_hashes:
             return Loaded.AGAIN
+        ticket.value = record
         self._install_account(record, answer.position, answer.age)
         return Loaded.FOUND
 

@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from common.contracts.environments import AccountRecord, EnvironmentSnapshot
     from common.contracts.events import Event
 
 PENDING_EVENTS: Final = 256
@@ -32,9 +33,10 @@ class Ticket:
     """A load under way: what was known when it began, and the events that arrived since.
 
     ``fence`` is the replica's when it began; while it still is, an answer of *none* may be believed.
+    ``value`` is what was found, set when the load ends: it may be held no longer than that.
     """
 
-    __slots__ = ("bytes", "fence", "pending", "position", "revision", "target")
+    __slots__ = ("bytes", "fence", "pending", "position", "revision", "target", "value")
 
     def __init__(self, target: Target, fence: int, position: int, revision: int) -> None:
         self.target = target
@@ -43,6 +45,7 @@ class Ticket:
         self.revision = revision
         self.pending: list[Event] = []
         self.bytes = 0
+        self.value: EnvironmentSnapshot | AccountRecord | None = None
 
     def keep(self, event: Event) -> None:
         """Keep an event for the answer to come; too many are dropped, which costs another load."""

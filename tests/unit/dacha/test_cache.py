@@ -14,6 +14,7 @@ from common.contracts.events import CounterId
 from common.errors import Unavailable
 from common.messaging.local import LocalBus
 from dacha.app import open_dacha
+from dacha.lookups import Lookups
 from dacha.settings import DachaSettings
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
 from tests.support.origins import ModelOrigin, running_dacha
@@ -465,3 +466,29 @@ async def test_the_numbers_are_shown_and_taken_away_again(origin):
         assert "burgee_dacha_position_lag" in text
         assert CLIENT not in text
     assert generate_latest(registry) == b""
+
+
+@pytest.mark.parametrize("bound", [0, 1])
+async def test_who_waited_for_a_load_is_answered_also_when_it_had_to_make_room(log, origin, bound):
+    names = [environment_id(str(number)) for number in range(8)]
+    for name in names:
+        log.create_environment(name)
+    async with running_dacha(origin, cache_environments=bound) as dacha:
+        for _ in range(3):
+            found = await asyncio.gather(*(dacha.cache.find_environment(name) for name in names))
+            assert [each.id for each in found] == names
+            assert len(dacha.holdings.replica.environments) == bound
+        log.set_feature(names[2], "a")
+        log.assign()
+        assert (await dacha.cache.find_environment(names[2])).revision == 2
+        lookups = Lookups(dacha)
+        answers = await asyncio.gather(*(lookups.load_environment(name) for name in names))
+        assert [each.snapshot.id for each in answers] == names
+
+
+async def test_with_nothing_to_be_kept_what_streams_need_is_kept(log, origin):
+    async with running_dacha(origin, cache_environments=0) as dacha:
+        with dacha.cache.hold(HOME, ACCOUNT):
+            await dacha.cache.find_environment(HOME)
+            assert dacha.cache.peek_environment(HOME) is not None
+        assert dacha.cache.peek_environment(HOME) is None
