@@ -66,6 +66,7 @@ from mr.system.endpoints import SystemEndpoints
 from mr.system.service import capabilities
 from mr.system_config.endpoints import SystemConfigEndpoints
 from mr.tracked_events.endpoints import TrackedEventEndpoints
+from mr.usage.endpoints import UsageEndpoints
 from mr.user_state.endpoints import UserStateEndpoints
 from mr.webhooks.endpoints import WebhookEndpoints
 
@@ -118,6 +119,7 @@ async def open_mr(
     processes report; without it nobody is heard.
     """
     version = installed_version("burgee")
+    propagation = propagation or Propagation()
     sessions = Sessions(
         database, idle_hours=settings.session_idle_hours, max_hours=settings.session_max_hours
     )
@@ -173,10 +175,11 @@ async def open_mr(
             SystemConfigEndpoints(database, vault=vault, site_url=public_url),
             DeliveryEndpoints(database),
             CacheEndpoints(database),
-            PropagationEndpoints(database, propagation or Propagation()),
+            PropagationEndpoints(database, propagation),
             AuditEndpoints(database),
             LiveEndpoints(live),
             EvaluationEndpoints(database),
+            UsageEndpoints(database, propagation),
         )
         operations = tuple(operation for subject in subjects for operation in subject.operations())
         retries = Counter(

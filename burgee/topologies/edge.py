@@ -29,6 +29,7 @@ from edge.near import report_of as report_of_edge
 from edge.reach import NotedBus, ReachLog
 from edge.settings import EdgeSettings
 from edge.sinks import BusSink, NoSink
+from edge.telling import open_telling, over_bus
 from edge.updates import UpdateSink
 
 EDGE: Final = "edge-full"
@@ -74,6 +75,7 @@ async def compose_edge(
                 open_reporter(lambda: report_of_edge(instance, near, edge), outside.report)
             )
             reach.on_change = reporter.changed
+            await parts.enter_async_context(open_telling(instance, edge, over_bus(outside), registry))
         yield assemble(
             EDGE,
             settings,

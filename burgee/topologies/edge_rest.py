@@ -7,17 +7,19 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from burgee.processes import Process, assemble, serve_process
-from burgee.topologies.between import internal_api
+from burgee.topologies.between import internal_api, new_instance
 from burgee.topologies.databases import DirectSink, read_replica, writable_database
 from common.observability import process_registry
 from common.origins.client import ApiFailures
 from common.web import Health
 from edge.app import Edge
 from edge.sinks import NoSink
+from edge.telling import open_telling
 from edge.updates import UpdateSink
 from edge_rest.app import edge_rest
 from edge_rest.settings import EdgeRestSettings
 from mr.origin import DatabaseOrigin
+from mr.usage.book import UsageBook
 
 EDGE_REST: Final = "edge-rest"
 
@@ -53,19 +55,20 @@ async def _edge_on_a_database(settings: EdgeRestSettings, registry: CollectorReg
             yield edge_rest(settings, reader=DatabaseOrigin(replica), sink=sink, registry=registry)
             return
         database = await parts.enter_async_context(writable_database(settings))
-        if settings.database_replica_url is None:
-            reader = DatabaseOrigin(database)
-            yield edge_rest(settings, reader=reader, sink=DirectSink(database), registry=registry)
-            return
-        address = settings.database_replica_url.get_secret_value()
-        replica = await parts.enter_async_context(read_replica(settings, address))
-        yield edge_rest(
+        primary = reader = DatabaseOrigin(database)
+        if settings.database_replica_url is not None:
+            address = settings.database_replica_url.get_secret_value()
+            reader = DatabaseOrigin(await parts.enter_async_context(read_replica(settings, address)))
+        edge = edge_rest(
             settings,
-            reader=DatabaseOrigin(replica),
-            primary=DatabaseOrigin(database),
+            reader=reader,
+            primary=None if reader is primary else primary,
             sink=DirectSink(database),
             registry=registry,
         )
+        instance, tell = new_instance("edge-rest"), UsageBook(database).take
+        await parts.enter_async_context(open_telling(instance, edge, tell, registry))
+        yield edge
 
 
 async def run_edge_rest(settings: EdgeRestSettings) -> None:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from burgee.processes import Internal
 from burgee.topologies.between import revealed
 from common.contracts.reports import Report
+from common.contracts.usage import WORD as USAGE
 from common.messaging.nats import NatsBus
 from common.serve import Drain
 from mr.app import mr_app, open_mr, open_vault
@@ -22,6 +23,7 @@ from mr.internal import internal_app, update_handler
 from mr.propagation.record import Propagation
 from mr.relay import Relay, open_relay
 from mr.settings import MrSettings
+from mr.usage.book import usage_handler
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ async def management(
         if bus is not None:
             await parts.enter_async_context(bus.on_report(propagation.told))
             await parts.enter_async_context(bus.serve("update", update_handler(database)))
+            await parts.enter_async_context(bus.serve(USAGE, usage_handler(database)))
         mr = await parts.enter_async_context(
             open_mr(settings, database, server_name=name, registry=registry, propagation=propagation)
         )

@@ -27,8 +27,10 @@ from dacha.lookups import Lookups
 from edge.app import open_edge
 from edge.near import report_of as report_of_edge
 from edge.reach import NotedBus, ReachLog
+from edge.telling import open_telling
 from mr.db.session import Database
 from mr.origin import DatabaseOrigin
+from mr.usage.book import UsageBook
 
 PARTY: Final = "party-server"
 """The name that `/info/version` tells, as clients of the wire contract know it."""
@@ -89,6 +91,7 @@ async def compose_party(
             open_reporter(lambda: report_of_edge(instance, dacha, edge), tell)
         )
         reach.on_change = reporter.changed
+        await parts.enter_async_context(open_telling(instance, edge, UsageBook(database).take, registry))
         health = Health(
             {"cache": lambda: edge.ready}, start_degraded_after_seconds=settings.start_degraded_after
         )

@@ -11,8 +11,10 @@ from burgee.topologies.databases import DirectSink, writable_database
 from burgee.topologies.management import management
 from common.observability import process_registry
 from common.web import Health
+from edge.telling import open_telling
 from edge_rest.app import edge_rest
 from mr.origin import DatabaseOrigin
+from mr.usage.book import UsageBook
 
 PARTY_ISH: Final = "party-server-ish"
 
@@ -29,6 +31,9 @@ async def compose_party_ish(settings: PartyIshSettings) -> AsyncIterator[Process
         )
         reader = DatabaseOrigin(database)
         edge = edge_rest(settings, reader=reader, sink=DirectSink(database), registry=registry)
+        await parts.enter_async_context(
+            open_telling(new_instance("edge-rest"), edge, UsageBook(database).take, registry)
+        )
         yield assemble(
             PARTY_ISH,
             settings,

@@ -84,6 +84,8 @@ DERIVED: Final = frozenset(
         *("outbox", "feature_value_version"),
         # The machinery: leases, facts about the database, answers kept for repetition, the audit itself.
         *("relay", "system_state", "sdk_update", "audit"),
+        # What others counted.
+        "usage",
         # What is sent because of changes, and how that went.
         *("delivery", "delivery_attempt", "endpoint_health"),
         # Steps of a sign-in that is not done; once it is, a session begins.

@@ -115,6 +115,11 @@ class Propagation:
             slowest_milliseconds=max(slowest, default=None),
         )
 
+    def streams(self, environment_id: str) -> int:
+        """How many streams are open on an environment, at all Edges that are heard."""
+        self._forget_silent()
+        return sum(heard.report.streams.get(environment_id, 0) for heard in self._heard.values())
+
     def _note(self, report: Report, reach: Reach) -> None:
         key = (report.epoch, reach.environment_id)
         changes = self._facts.get(key)

@@ -169,6 +169,7 @@ for _operation, _path, _query in (
     ("getServiceAccount", "/service-account/{account}", {}),
     ("resetApiKey", "/service-account/{account}/reset-api-key", {}),
     ("getHiddenEnvironments", "/user-data/state/{application}/hidden-environments", {}),
+    ("showUsage", "/burgee/usage", {"environmentId": "{environment}"}),
     ("showPropagation", "/burgee/propagation", {"environmentId": "{environment}"}),
     ("findAuditEntries", "/burgee/audit", {"environmentId": "{environment}"}),
     ("getWebhookTypes", "/webhooks", {}),

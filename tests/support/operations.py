@@ -224,6 +224,7 @@ OWN = (
     _row("showPropagation", "GET", "/mr-api/burgee/propagation", "200 400 401 404 503"),
     _row("findAuditEntries", "GET", "/mr-api/burgee/audit", "200 400 401 403 404 503"),
     _row("evaluateFeatures", "POST", "/mr-api/burgee/evaluation", "200 400 401 404 503"),
+    _row("showUsage", "GET", "/mr-api/burgee/usage", "200 400 401 404 503"),
     _row("listenToChanges", "GET", "/mr-api/burgee/live", "200 400 401 503"),
     _row("findDeliveries", "GET", "/mr-api/burgee/deliveries/{eid}", "200 400 401 403 404 503"),
     _row("replayDeliveries", "POST", "/mr-api/burgee/deliveries/{eid}/replay", "200 400 401 403 404 503"),

@@ -43,7 +43,7 @@ RULES: Final = {
     " getApplicationStrategy",
     IN_ENVIRONMENT: "getFeaturesForEnvironment getFeatureForEnvironment getFeatureGroupFeatures"
     " getFeatureGroup findAllFeatureAndFeatureValuesForEnvironmentsByApplication showPropagation"
-    " evaluateFeatures",
+    " evaluateFeatures showUsage",
     ADMINS_ANYWHERE: "findPeople createPerson getPerson",
     SUPERUSER: "createPortfolio deletePortfolio deletePerson changePassword cacheRefresh getSystemConfig"
     " createOrUpdateSystemConfigs decryptSystemConfig",

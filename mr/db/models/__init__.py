@@ -13,6 +13,7 @@ from mr.db.models import (
     service_accounts,
     sign_in,
     system,
+    usage,
     user_state,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "service_accounts",
     "sign_in",
     "system",
+    "usage",
     "user_state",
 ]

@@ -1,0 +1,1 @@
+"""How much SDKs ask, and how many are connected."""
