@@ -31,10 +31,11 @@ class Stream:
     """One connection as the hub sees it.
 
     ``wake`` is called, at once and without I/O, when `take` may have something. A stream that is
-    ``revoked`` gets nothing more.
+    ``revoked`` gets nothing more. ``standing`` is what it was sent in full, ``handed`` the last change that
+    is with the transport: who knows the step that others took from there may set both (`Hub.followed`).
     """
 
-    __slots__ = ("_handed", "_hub", "_view", "account_id", "key", "revoked", "room", "standing", "wake")
+    __slots__ = ("_hub", "account_id", "handed", "key", "revoked", "room", "standing", "view", "wake")
 
     def __init__(
         self,
@@ -52,9 +53,9 @@ class Stream:
         self.standing: Standing | None = None
         self.wake = wake
         self._hub = hub
-        self._view = view
+        self.view = view
         # Changes are counted by number: what is in the snapshot already does not concern this stream.
-        self._handed = room.number
+        self.handed = room.number
 
     @property
     def has_features(self) -> bool:
@@ -75,35 +76,35 @@ class Stream:
             return None
         standing = self.standing
         if standing is None:
-            step = self._hub.opening(self.room, self._view, now)
+            step = self._hub.opening(self.room, self.view, now)
         elif (
             standing.turn == self.room.turn
-            and standing.view is self._view
+            and standing.view is self.view
             and not is_due(standing.sent.changes_at, now)
         ):
             return None
         else:
-            step = self.room.step_from(standing, self._view, now)
+            step = self.room.step_from(standing, self.view, now)
         self.standing = step.standing
         # Equal to what it was: shared from now on.
-        self._view = step.standing.view
+        self.view = step.standing.view
         return step if step.events else None
 
     def handed_over(self) -> None:
         """Note that what was taken last is with the transport, or that it was nothing."""
         standing = self.standing
-        if standing is not None and standing.number != self._handed:
-            self._hub.reach.sent(self.key.environment_id, self._handed, standing.number)
-            self._handed = standing.number
+        if standing is not None and standing.number != self.handed:
+            self._hub.reach.sent(self.key.environment_id, self.handed, standing.number)
+            self.handed = standing.number
 
     def left(self) -> None:
         """Note that the connection is gone: what it was not sent yet does not concern it any more."""
-        self._hub.reach.left(self.key.environment_id, self._handed)
+        self._hub.reach.left(self.key.environment_id, self.handed)
 
     def look_through(self, policy: Policy) -> None:
         """See with another policy from now on."""
-        if policy != self._view.policy:
-            self._view = self._view._replace(policy=policy)
+        if policy != self.view.policy:
+            self.view = self.view._replace(policy=policy)
             self.wake()
 
     def revoke(self) -> None:
@@ -196,6 +197,11 @@ class Hub:
         step = Step(full, 1 + parting.events, standing)
         self._openings.put(name, step, weight=len(full) + _ENTRY_BYTES)
         return step
+
+    def followed(self, environment_id: str, before: Standing, after: Standing, streams: int) -> None:
+        """Note that so many streams were sent the step from ``before`` to ``after``."""
+        if after.number != before.number:
+            self.reach.sent(environment_id, before.number, after.number, streams)
 
     def environment_changed(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
         """Tell the environment's streams; revoke them when it is gone."""

@@ -79,6 +79,10 @@ class Room(Generic[S]):
             self._standings[name] = standing
         return standing
 
+    def known_step(self, standing: Standing) -> Step | None:
+        """Return the step that somebody took from there with an unchanged view, since the last swap."""
+        return self._steps.get(standing)
+
     def step_from(self, standing: Standing, view: View, now: float) -> Step:
         """Return the step from there to what ``view`` sees now."""
         same = view is standing.view or view == standing.view

@@ -75,16 +75,19 @@ class Life:
         "_lookup",
         "_pause_seconds",
         "_silence",
-        "_spoke_at",
         "_streams",
         "_visitor",
+        "has_changed",
         "over",
+        "spoke_at",
         "stream",
         "wake",
     )
 
     def __init__(self, streams: "Streams", visitor: Visitor, wake: Callable[[], None], now: float) -> None:
         self.over = False
+        self.has_changed = False
+        """True when what is `due` changed by other than what was said."""
         self.stream: Stream | None = None
         self.wake = wake
         self._streams = streams
@@ -120,7 +123,8 @@ class Life:
 
     def due(self, now: float, wall: float) -> float:
         """When to ask for `next` even if nothing wakes it."""
-        speaks_at = self._spoke_at + self._silence
+        self.has_changed = False
+        speaks_at = self.spoke_at + self._silence
         if self.stream is not None:
             due = min(speaks_at, self._ends_at)
             changes_at = self.stream.changes_at
@@ -136,6 +140,7 @@ class Life:
         """End at ``moment``, or at ``last`` if the client has not had its features until then."""
         self._ends_at = min(self._ends_at, moment)
         self._gives_up_at = last
+        self.has_changed = True
         self.wake()
 
     def close(self) -> None:
@@ -156,7 +161,7 @@ class Life:
         if not stream.revoked:
             step = stream.take(wall)
             if step is not None:
-                self._spoke_at = now
+                self.spoke_at = now
                 self._streams.usage.events.count += step.events
                 return step.data
             stream.handed_over()
@@ -219,14 +224,14 @@ class Life:
         return frames.FAILURE
 
     def _heartbeat(self, now: float) -> bytes | None:
-        if now < self._spoke_at + self._silence:
+        if now < self.spoke_at + self._silence:
             return None
         self._spoke(now)
         return frames.HEARTBEAT
 
     def _spoke(self, now: float) -> None:
         share = random.uniform(6 / 7, 8 / 7)  # noqa: S311 - spreads streams, nothing secret
-        self._spoke_at = now
+        self.spoke_at = now
         self._silence = self._streams.times.heartbeat_seconds * share
 
 
@@ -252,7 +257,7 @@ class Streams:
         self.clock = clock
         self.lookups = Lookups(access, tasks)
         self._source = source
-        self._hub = hub
+        self.hub = hub
         self._lives: set[Life] = set()
         self._kept: dict[tuple[str, str], _Kept] = {}
         self._empty = asyncio.Event()
@@ -306,7 +311,7 @@ class Streams:
 
     def join(self, key: SdkKey, context: EvaluationContext, wake: Callable[[], None]) -> Stream | None:
         """Join the hub, and keep what the stream needs from being evicted; None = it is not at hand."""
-        stream = self._hub.join(key, context, wake)
+        stream = self.hub.join(key, context, wake)
         if stream is None:
             return None
         environment_id, account_id = key.environment_id, stream.account_id
@@ -322,7 +327,7 @@ class Streams:
 
     def leave(self, stream: Stream) -> None:
         """Undo one `join`."""
-        self._hub.leave(stream)
+        self.hub.leave(stream)
         name = (stream.key.environment_id, stream.account_id)
         kept = self._kept[name]
         kept.streams -= 1
