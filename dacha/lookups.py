@@ -20,8 +20,10 @@ from common.contracts.lookups import (
     Changes,
     CounterState,
     EnvironmentAnswer,
+    HeldEnvironment,
     Listing,
     State,
+    encode_many,
 )
 from common.errors import Unavailable
 from common.origins.remote import Lister
@@ -33,6 +35,7 @@ from dacha.answers import (
     last_known_environment,
     understood,
 )
+from dacha.encoded import Encoded
 from dacha.sharing import Shared
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from common.caching.app import OpenCache
     from common.caching.loader import Landing
+    from common.contracts.questions import AskMany
 
 Answer = TypeVar("Answer", EnvironmentAnswer, AccountAnswer)
 
@@ -88,6 +92,8 @@ class Lookups:
         self._changes: Shared[Changes] = Shared()
         self._states: Shared[None] = Shared()
         self._refuted: tuple[str, float] = ("", 0.0)
+        self._encoded = Encoded()
+        dacha.cache.watch(self._encoded)
 
     @property
     def ready(self) -> bool:
@@ -101,14 +107,51 @@ class Lookups:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
+    def at_hand(self, asked: AskMany) -> bytes:
+        """Answer several look-ups at once, each only if nothing has to be asked for it."""
+        environments = [self._held_form(*each) for each in asked.environments]
+        accounts = [self._held_record(*each) for each in asked.accounts]
+        for kind, answers in (("environment", environments), ("account", accounts)):
+            self._counts[kind, "hit"] += sum(each is not None for each in answers)
+        return encode_many(environments, accounts)
+
+    def _held_form(self, environment_id: str, at_least: AtLeast) -> HeldEnvironment | None:
+        answer = self._held_environment(environment_id, at_least)
+        if answer is None or answer.snapshot is None or not self._same_history(at_least):
+            return None
+        return HeldEnvironment(
+            snapshot=self._encoded.of(answer.snapshot),
+            revision=answer.revision,
+            epoch=answer.epoch,
+            position=answer.position,
+            age=answer.age,
+        )
+
+    def _held_record(self, key_hash: str, at_least: AtLeast) -> AccountAnswer | None:
+        answer = self._held_account(key_hash, at_least)
+        return None if answer is None or answer.record is None or not self._same_history(at_least) else answer
+
+    def _same_history(self, at_least: AtLeast) -> bool:
+        return not at_least.epoch or at_least.epoch == self._replica.epoch
+
+    def _held_environment(self, environment_id: str, at_least: AtLeast) -> EnvironmentAnswer | None:
+        """The answer from what is held, if it is good enough."""
+        if (
+            environment_id in self._replica.environments
+            and self._holdings.fresh_environment(environment_id) is None
+        ):
+            return None
+        return answer_environment(self._replica, environment_id, at_least, silent=self._silent)
+
+    def _held_account(self, key_hash: str, at_least: AtLeast) -> AccountAnswer | None:
+        """The answer from what is held, if it is good enough."""
+        if key_hash in self._replica.keys and self._holdings.fresh_account(key_hash) is None:
+            return None
+        return answer_account(self._replica, key_hash, at_least, silent=self._silent)
+
     async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
         def held() -> EnvironmentAnswer | None:
-            if (
-                environment_id in self._replica.environments
-                and self._holdings.fresh_environment(environment_id) is None
-            ):
-                return None
-            return answer_environment(self._replica, environment_id, at_least, silent=self._silent)
+            return self._held_environment(environment_id, at_least)
 
         def last_known() -> EnvironmentAnswer | None:
             if self._holdings.fresh_environment(environment_id) is None:
@@ -141,9 +184,7 @@ class Lookups:
 
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
         def held() -> AccountAnswer | None:
-            if key_hash in self._replica.keys and self._holdings.fresh_account(key_hash) is None:
-                return None
-            return answer_account(self._replica, key_hash, at_least, silent=self._silent)
+            return self._held_account(key_hash, at_least)
 
         def last_known() -> AccountAnswer | None:
             if self._holdings.fresh_account(key_hash) is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -18,12 +19,14 @@ from common.contracts.lookups import ANY, AccountAnswer, AtLeast, EnvironmentAns
 from common.errors import Unavailable
 from common.origins.remote import RemoteOrigin
 from edge.members import ANYBODY, Members, Pace
+from edge.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from common.contracts.events import CounterId
-    from common.contracts.lookups import Changes, CounterState, State
+    from common.contracts.lookups import Changes, CounterState, Many, State
+    from common.contracts.questions import AskMany
     from common.contracts.reports import Report
     from common.messaging.bus import Requests
 
@@ -89,8 +92,12 @@ class DachaPool:
         self._members = Members(clock)
         self._metrics = PoolMetrics(registry or CollectorRegistry(), self._members)
         self.told: Callable[[Report], None] = self._members.told
+        self._together = Together(self._ask_many)
 
     async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
+        at_hand = await self._together.environment(environment_id, at_least)
+        if at_hand is not None and _environment_is_new_enough(at_hand, at_least):
+            return at_hand
         return await self._ask(
             lambda dacha: dacha.load_environment(environment_id, at_least),
             at_least,
@@ -99,6 +106,9 @@ class DachaPool:
         )
 
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
+        at_hand = await self._together.account(key_hash, at_least)
+        if at_hand is not None and _account_is_new_enough(at_hand, at_least):
+            return at_hand
         return await self._ask(
             lambda dacha: dacha.load_account(key_hash, at_least),
             at_least,
@@ -114,6 +124,12 @@ class DachaPool:
 
     async def state(self) -> State:
         return await self._passed_on(lambda dacha: dacha.state())
+
+    async def _ask_many(self, question: AskMany) -> Many:
+        """Ask for what is at hand; who is asked first is whoever would likely have all of it."""
+        asked = [at_least for _, at_least in (*question.environments, *question.accounts)]
+        newest = max(asked, key=attrgetter("position"))
+        return await self._ask(lambda dacha: dacha.many(question), newest, self._lookups, lambda _: True)
 
     async def _passed_on(self, question: Callable[[RemoteOrigin], Awaitable[Answer]]) -> Answer:
         """Ask what every Dacha passes on to MR: whichever answers first is right."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MISS_SECONDS: Final = 5.0
 """Dacha remembers misses as well and is near: here they are only kept from asking twice in a moment."""
+LOADS_AT_ONCE: Final = 512
+"""Dacha answers what it holds at once, and those that begin together are one message; what it does not
+hold it asks MR for within bounds of its own."""
 
 
 @asynccontextmanager
@@ -48,6 +51,7 @@ async def open_near_cache(
         registry=registry,
         clock=clock,
         miss_seconds=MISS_SECONDS,
+        loads_at_once=LOADS_AT_ONCE,
     ) as near:
         yield near
 

@@ -14,7 +14,7 @@ from common.caching.capacity import memory_bytes
 from common.caching.fill import Fill
 from common.caching.holdings import Holdings, Limits
 from common.caching.keeping import SAVE_SECONDS, Keeper
-from common.caching.loader import Loader, TokenBucket
+from common.caching.loader import LOADS_AT_ONCE, Loader, TokenBucket
 from common.caching.metrics import CacheCollector, CacheMetrics
 from common.caching.state import Mark, StateFile
 from common.caching.upkeep import Upkeep
@@ -84,12 +84,14 @@ async def open_cache(
     strangers_per_second: float = STRANGERS_PER_SECOND,
     save_seconds: float = SAVE_SECONDS,
     lister: Lister | None = None,
+    loads_at_once: int = LOADS_AT_ONCE,
 ) -> AsyncIterator[OpenCache]:
     """Hold what ``origin`` owns and keep it true by what ``bus`` brings; ``owner`` names its metrics.
 
     Starts without waiting for either: until they answer, look-ups are Unavailable. With a folder for its
     state it goes on from what was kept there, and gives the origin a second to say what moved since. With a
-    ``lister`` it loads everything there is, and is ready when all of it is here.
+    ``lister`` it loads everything there is, and is ready when all of it is here. ``loads_at_once`` bounds
+    what the origin is asked at a time.
     """
     metrics = CacheMetrics(owner)
     holdings = Holdings(
@@ -101,7 +103,7 @@ async def open_cache(
     keeper = _keeper(options, owner, holdings, clock, save_seconds)
     resumed = keeper is not None and await keeper.resume()
     async with asyncio.TaskGroup() as tasks:
-        loader = Loader(origin, holdings.replica, tasks, metrics)
+        loader = Loader(origin, holdings.replica, tasks, metrics, at_once=loads_at_once)
         upkeep = Upkeep(holdings, loader, clock=clock)
         holdings.on_wants = upkeep.wake
         strangers = TokenBucket(strangers_per_second, STRANGERS_AT_ONCE, clock)

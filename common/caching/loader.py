@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from common.contracts.lookups import ANY, AccountAnswer, AtLeast
 from common.errors import Unavailable
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from common.revisions.replica import Replica
 
 T = TypeVar("T")
+
+LOADS_AT_ONCE: Final = 16
+"""Of an origin that pays for each with queries of its own."""
 
 
 class Origin(Protocol):
@@ -102,7 +105,7 @@ class Loader:
         metrics: CacheMetrics,
         *,
         seconds: float = 5.0,
-        at_once: int = 16,
+        at_once: int = LOADS_AT_ONCE,
         flights: int = 2_000,
     ) -> None:
         self.origin = origin

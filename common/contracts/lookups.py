@@ -6,7 +6,7 @@ raises `msgspec.MsgspecError` when the bytes are not that answer. Must not know 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,9 @@ from common.contracts.environments import (
     snapshot_to_wire,
 )
 from common.contracts.events import CounterId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class AtLeast(NamedTuple):
@@ -62,6 +65,13 @@ class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     behind: bool = False
     age: float = 0.0
+
+
+class Many(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers to several look-ups, in the order of the question; None = not at hand, which says nothing."""
+
+    environments: tuple[EnvironmentAnswer | None, ...] = ()
+    accounts: tuple[AccountAnswer | None, ...] = ()
 
 
 class CounterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +149,22 @@ class _WireEnvironment(msgspec.Struct, kw_only=True):
     age: float = 0.0
 
 
+class HeldEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """An `EnvironmentAnswer` whose snapshot is encoded already (`encode_snapshot`)."""
+
+    snapshot: msgspec.Raw | None
+    revision: int
+    epoch: str
+    position: int
+    behind: bool = False
+    age: float = 0.0
+
+
+class _WireMany(msgspec.Struct, kw_only=True):
+    environments: tuple[_WireEnvironment | None, ...]
+    accounts: tuple[AccountAnswer | None, ...]
+
+
 class _WireListing(msgspec.Struct, kw_only=True):
     ids: tuple[str, ...]
     hashes: tuple[str, ...]
@@ -171,7 +197,30 @@ def encode_environment_answer(answer: EnvironmentAnswer) -> bytes:
 
 def decode_environment_answer(data: bytes) -> EnvironmentAnswer:
     """Decode; the snapshot's digest is the one that it came with."""
-    wire = msgspec.json.decode(data, type=_WireEnvironment)
+    return _environment_answer(_environment.decode(data))
+
+
+def encode_snapshot(snapshot: EnvironmentSnapshot) -> bytes:
+    """Encode a snapshot as it travels within answers."""
+    return _encode(snapshot_to_wire(snapshot))
+
+
+def encode_many(
+    environments: Sequence[HeldEnvironment | None], accounts: Sequence[AccountAnswer | None]
+) -> bytes:
+    """Encode a `Many` whose snapshots are encoded already."""
+    return _encode({"environments": environments, "accounts": accounts})
+
+
+def decode_many(data: bytes) -> Many:
+    wire = _many.decode(data)
+    return Many(
+        environments=tuple(None if each is None else _environment_answer(each) for each in wire.environments),
+        accounts=wire.accounts,
+    )
+
+
+def _environment_answer(wire: _WireEnvironment) -> EnvironmentAnswer:
     try:
         snapshot = None if wire.snapshot is None else snapshot_from_wire(wire.snapshot)
     except ValueError:
@@ -272,3 +321,7 @@ def decode_outcome(data: bytes) -> SdkUpdateOutcome:
 
 def _encode(wire: object) -> bytes:
     return ascii_json(msgspec.json.encode(wire))
+
+
+_environment: Final = msgspec.json.Decoder(_WireEnvironment)
+_many: Final = msgspec.json.Decoder(_WireMany)

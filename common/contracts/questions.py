@@ -5,6 +5,8 @@ One tagged JSON object each: ``ask`` names the question. Must not know who answe
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from common.contracts.codec import ascii_json
@@ -26,6 +28,13 @@ class AskAccount(_Question, frozen=True, tag="account"):
     at_least: AtLeast = ANY
 
 
+class AskMany(_Question, frozen=True, tag="many"):
+    """Environments by id and accounts by key hash that are at hand; nothing is loaded for it."""
+
+    environments: tuple[tuple[str, AtLeast], ...] = ()
+    accounts: tuple[tuple[str, AtLeast], ...] = ()
+
+
 class AskChanges(_Question, frozen=True, tag="changes"):
     after: int
 
@@ -43,7 +52,10 @@ class AskListing(_Question, frozen=True, tag="listing"):
     limit: int
 
 
-Question = AskEnvironment | AskAccount | AskChanges | AskRevisions | AskState | AskListing
+MANY_AT_MOST: Final = 256
+"""Look-ups in one question."""
+
+Question = AskEnvironment | AskAccount | AskMany | AskChanges | AskRevisions | AskState | AskListing
 
 _decoder: msgspec.json.Decoder[Question] = msgspec.json.Decoder(Question)
 

@@ -19,25 +19,30 @@ from common.contracts.lookups import (
     CounterState,
     EnvironmentAnswer,
     Listing,
+    Many,
     State,
     decode_account_answer,
     decode_changes,
     decode_environment_answer,
     decode_listing,
+    decode_many,
     decode_revisions,
     decode_state,
     encode_account_answer,
     encode_changes,
     encode_environment_answer,
     encode_listing,
+    encode_many,
     encode_revisions,
     encode_state,
 )
 from common.contracts.questions import (
+    MANY_AT_MOST,
     AskAccount,
     AskChanges,
     AskEnvironment,
     AskListing,
+    AskMany,
     AskRevisions,
     AskState,
     Question,
@@ -78,6 +83,14 @@ class Lister(Protocol):
         """
 
 
+@runtime_checkable
+class Holder(Protocol):
+    """An origin that can say at once what it has at hand."""
+
+    def at_hand(self, asked: AskMany) -> bytes:
+        """The answers, encoded (`common.contracts.lookups.Many`)."""
+
+
 async def answer(origin: Origin, question: bytes) -> bytes:
     """Answer one question from ``origin``, as bytes.
 
@@ -102,6 +115,12 @@ async def answer_question(origin: Origin, asked: Question) -> bytes:
             return encode_environment_answer(await origin.load_environment(identity, at_least))
         case AskAccount(key_hash=key_hash, at_least=at_least):
             return encode_account_answer(await origin.load_account(key_hash, at_least))
+        case AskMany(environments=environments, accounts=accounts):
+            if max(len(environments), len(accounts)) > MANY_AT_MOST:
+                raise BadRequest(f"At most {MANY_AT_MOST} look-ups in one question.")
+            if isinstance(origin, Holder):
+                return origin.at_hand(asked)
+            return encode_many([None] * len(environments), [None] * len(accounts))
         case AskChanges(after=after):
             return encode_changes(await origin.changes(after))
         case AskRevisions(counters=counters):
@@ -128,6 +147,10 @@ class RemoteOrigin:
 
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
         return await self._asked(AskAccount(key_hash, at_least), decode_account_answer)
+
+    async def many(self, question: AskMany) -> Many:
+        """What the other side has at hand of all this."""
+        return await self._asked(question, decode_many)
 
     async def changes(self, after: int) -> Changes:
         return await self._asked(AskChanges(after), decode_changes)
