@@ -1,0 +1,159 @@
+import { Alert, Button, Group, Stack, Text } from '@mantine/core';
+import { useEffect, useState } from 'react';
+import { useApi, useApiChange } from '@/api/hooks';
+import { hasStatus } from '@/api/problem';
+import type { Application, FeatureGroup } from '@/api/schema';
+import { useSearchParams } from '@/app/navigate';
+import { environmentRoles } from '@/app/permissions';
+import { useMe } from '@/app/session';
+import { ConfirmDialog, Failure, Loading, Page, useNotify } from '@/kit';
+import { ForApplication } from '@/kit/ForApplication';
+import { ProductionMark } from '@/kit/ProductionMark';
+import { UnsavedGuard } from '@/kit/UnsavedGuard';
+import { useTexts } from '@/texts';
+import { Changes } from './Changes';
+import { draftOf, type GroupDraft, isComplete, sameGroup, updateOf } from './draft';
+import { GroupFeatures } from './GroupFeatures';
+import { GroupStrategy } from './GroupStrategy';
+import { FEATURE_GROUP_LISTS } from './lists';
+
+/** One feature group: its strategy, its features, and the values that it serves. */
+export default function FeatureGroupPage() {
+  const { group: id = '' } = useSearchParams();
+  return (
+    <ForApplication>
+      {(application) => <Loaded key={`${application.id} ${id}`} application={application} id={id} />}
+    </ForApplication>
+  );
+}
+
+function Loaded({ application, id }: { application: Application; id: string }) {
+  const t = useTexts().strategies.groups;
+  const query = useApi('getFeatureGroup', { appId: application.id, fgId: id });
+  const group = query.data;
+  const environment = application.environments.find((each) => each.id === group?.environmentId);
+  return (
+    <Page
+      title={group?.name ?? t.title}
+      lead={
+        group && (
+          <Group gap="xs" component="span">
+            {t.inEnvironment} {group.environmentName} {environment && <ProductionMark environment={environment} />}
+          </Group>
+        )
+      }
+      breadcrumbs={[{ label: t.title, to: '/feature-groups', search: group ? { environment: group.environmentId } : {} }]}
+    >
+      {query.isPending && <Loading />}
+      {query.error && group === undefined && <Failure error={query.error} onRetry={() => void query.refetch()} />}
+      {group && (
+        <Editor
+          application={application}
+          group={group}
+          production={environment?.production === true}
+          onReload={async () => {
+            await query.refetch();
+          }}
+        />
+      )}
+    </Page>
+  );
+}
+
+interface EditorProps {
+  application: Application;
+  group: FeatureGroup;
+  production: boolean;
+  onReload: () => Promise<void>;
+}
+
+function Editor({ application, group, production, onReload }: EditorProps) {
+  const t = useTexts();
+  const words = t.strategies.groups;
+  const me = useMe();
+  const { draft, setDraft, before, unsaved, reset } = useDraft(group);
+  const [asking, setAsking] = useState(false);
+  const { save, busy, error, stale } = useSave(application, group, draft, onReload);
+  const editor = environmentRoles(me, group.environmentId, application.portfolioId).has('CHANGE_VALUE');
+  const usable = unsaved && isComplete(draft);
+  return (
+    <Stack gap="md" maw={960}>
+      <UnsavedGuard unsaved={unsaved} />
+      {group.description !== undefined && group.description !== '' && <Text size="sm">{group.description}</Text>}
+      {stale && <Alert color="orange">{words.stale}</Alert>}
+      {!asking && <Failure error={error} />}
+      <GroupStrategy draft={draft} onChange={setDraft} readOnly={!editor} />
+      <GroupFeatures application={application} group={group} draft={draft} onChange={setDraft} readOnly={!editor} />
+      {editor && (
+        <Group justify="flex-end">
+          <Text size="sm" c="dimmed" role="status">
+            {unsaved && t.applications.unsaved.mark}
+          </Text>
+          <Button variant="default" disabled={!unsaved} onClick={reset}>
+            {t.common.discard}
+          </Button>
+          <Button
+            disabled={!usable}
+            loading={busy}
+            onClick={() => (production ? setAsking(true) : save().catch(() => undefined))}
+          >
+            {words.apply}
+          </Button>
+        </Group>
+      )}
+      <ConfirmDialog
+        opened={asking}
+        onClose={() => setAsking(false)}
+        danger={false}
+        title={words.productionTitle(group.environmentName)}
+        confirmLabel={words.apply}
+        onConfirm={save}
+      >
+        <Stack gap="xs">
+          <Text size="sm">{words.productionText}</Text>
+          <Changes before={before} after={draft} />
+        </Stack>
+      </ConfirmDialog>
+    </Stack>
+  );
+}
+
+/** Input stays when the stored group moves on; only an untouched form follows it. */
+function useDraft(group: FeatureGroup) {
+  const [state, setState] = useState(() => ({ before: draftOf(group), draft: draftOf(group) }));
+  useEffect(() => {
+    const before = draftOf(group);
+    setState((old) => ({ before, draft: sameGroup(old.before, old.draft) ? before : old.draft }));
+  }, [group]);
+  return {
+    draft: state.draft,
+    before: state.before,
+    unsaved: !sameGroup(state.before, state.draft),
+    setDraft: (draft: GroupDraft) => setState((old) => ({ ...old, draft })),
+    reset: () => setState((old) => ({ ...old, draft: old.before })),
+  };
+}
+
+function useSave(application: Application, group: FeatureGroup, draft: GroupDraft, onReload: () => Promise<void>) {
+  const t = useTexts().strategies.groups;
+  const notify = useNotify();
+  const [error, setError] = useState<unknown>(null);
+  const [stale, setStale] = useState(false);
+  const update = useApiChange('updateFeatureGroup', { changes: FEATURE_GROUP_LISTS });
+  const save = async () => {
+    setError(null);
+    setStale(false);
+    try {
+      await update.mutateAsync({ params: { appId: application.id }, body: updateOf(group, draft) });
+    } catch (refused) {
+      setError(refused);
+      if (hasStatus(refused, 412)) {
+        await onReload();
+        setStale(true);
+      }
+      throw refused;
+    }
+    notify.success(t.applied);
+  };
+  return { save, busy: update.isPending, error, stale };
+}
