@@ -33,13 +33,14 @@ class Waiter(Protocol):
 
 
 class Lookup:
-    """One look-up; `outcome` says how it ended."""
+    """One look-up; `outcome` says how it ended, `account_id` whose key it is once that is found."""
 
-    __slots__ = ("key", "outcome", "task", "waiters")
+    __slots__ = ("account_id", "key", "outcome", "task", "waiters")
 
     def __init__(self, key: SdkKey) -> None:
         self.key = key
         self.outcome = Outcome.PENDING
+        self.account_id = ""
         self.waiters: set[Waiter] = set()
         self.task: asyncio.Task[None] | None = None
 
@@ -85,6 +86,7 @@ class Lookups:
         try:
             grant = await self._access.find(lookup.key)
             outcome = Outcome.ABSENT if grant is None else Outcome.FOUND
+            lookup.account_id = grant.account.id if grant is not None else ""
         except Unavailable:
             outcome = Outcome.UNKNOWN
         except Exception:

@@ -72,6 +72,7 @@ class Life:
         "_ends_at",
         "_gives_up_at",
         "_held_until",
+        "_kept",
         "_lookup",
         "_pause_seconds",
         "_silence",
@@ -97,6 +98,7 @@ class Life:
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         self._asks_at = now
         self._held_until: float | None = None
+        self._kept = ""
         self._gives_up_at = _NEVER
         self._ends_at = _NEVER
         if streams.times.stream_seconds > 0:
@@ -152,8 +154,11 @@ class Life:
         if self.stream is not None:
             self._streams.leave(self.stream)
             self.stream = None
-        elif self._held_until is not None and self._visitor is not None:
-            self._streams.holds.end(self._visitor.caller)
+        elif self._visitor is not None:
+            if self._held_until is not None:
+                self._streams.holds.end(self._visitor.caller)
+            if self._visitor.key is not None:
+                self._release(self._visitor.key)
         self._visitor = None
         self._streams.ended(self)
 
@@ -188,8 +193,20 @@ class Life:
                 opening = self._join(visitor.key, visitor.context, now, wall)
                 if opening is not None:
                     return opening
+                self._keep(visitor.key, lookup.account_id)
             self._pause(now)
         return self._heartbeat(now)
+
+    def _keep(self, key: SdkKey, account_id: str) -> None:
+        """See to it that what was found stays at hand: a small cache has evicted it already."""
+        if not self._kept:
+            self._kept = account_id
+            self._streams.keep(key.environment_id, account_id)
+
+    def _release(self, key: SdkKey) -> None:
+        if self._kept:
+            self._streams.release(key.environment_id, self._kept)
+            self._kept = ""
 
     def _ask(self, key: SdkKey, caller: str, now: float) -> None:
         # A stream asks once; that it has to ask again is not the caller's fault.
@@ -209,6 +226,7 @@ class Life:
         stream = self._streams.join(key, context, self.wake)
         if stream is None:
             return None
+        self._release(key)
         self.stream = stream
         self._visitor = None
         return self._live(stream, now, wall)
@@ -316,6 +334,16 @@ class Streams:
             return None
         environment_id, account_id = key.environment_id, stream.account_id
         self.usage.hit("stream", "found", environment_id=environment_id, account_id=account_id)
+        self.keep(environment_id, account_id)
+        return stream
+
+    def leave(self, stream: Stream) -> None:
+        """Undo one `join`."""
+        self.hub.leave(stream)
+        self.release(stream.key.environment_id, stream.account_id)
+
+    def keep(self, environment_id: str, account_id: str) -> None:
+        """Keep both from being evicted, until `release` was called as often; what is missing is loaded."""
         kept = self._kept.get((environment_id, account_id))
         if kept is None:
             kept = self._kept[environment_id, account_id] = _Kept(
@@ -323,16 +351,13 @@ class Streams:
             )
             kept.hold.__enter__()
         kept.streams += 1
-        return stream
 
-    def leave(self, stream: Stream) -> None:
-        """Undo one `join`."""
-        self.hub.leave(stream)
-        name = (stream.key.environment_id, stream.account_id)
-        kept = self._kept[name]
+    def release(self, environment_id: str, account_id: str) -> None:
+        """Undo one `keep`."""
+        kept = self._kept[environment_id, account_id]
         kept.streams -= 1
         if not kept.streams:
-            del self._kept[name]
+            del self._kept[environment_id, account_id]
             kept.hold.__exit__(None, None, None)
 
     def ended(self, life: Life) -> None:

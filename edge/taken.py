@@ -28,8 +28,8 @@ FOLLOWING_AT_ONCE: Final = 16
 PIECE_BYTES: Final = 64 * 1024
 """What the transport is given at once: of more, only the client's place in it is remembered."""
 PIECES_AT_ONCE: Final = 4
-SEND_BUFFER_BYTES: Final = 128 * 1024
-"""What the kernel may hold for a client whose events are big; small ones never fill more."""
+SEND_BUFFER_BYTES: Final = 64 * 1024
+"""What the kernel may hold for a client that does not read; it takes twice that for itself."""
 IGNORED_BYTES: Final = 64 * 1024
 """What a client may send that nobody reads: none has anything to say."""
 
@@ -55,6 +55,9 @@ class TakenStreams:
         taken = TakenStream(self, transport, connections)
         connections.add(taken)
         transport.set_write_buffer_limits(high=0)
+        # The kernel would buffer megabytes for a client that does not read.
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         transport.set_protocol(taken)
         taken.begin(visitor, head)
         return taken
@@ -185,9 +188,6 @@ class TakenStream(asyncio.Protocol):
             # Only where the head found no room: nothing is taken before what was taken last is given.
             self._rest += data
         elif self._paused or len(data) > PIECE_BYTES:
-            # The kernel would hold megabytes of a big event for a client that does not read.
-            sock = transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self.is_flowing = False
             self._rest = data
             self._offset = 0

@@ -123,7 +123,9 @@ class Chain:
 
 
 @asynccontextmanager
-async def running_chain(*, dachas: int = 1, **settings: Any) -> AsyncIterator[Chain]:
+async def running_chain(
+    *, dachas: int = 1, cache_environments: int = 10_000, **settings: Any
+) -> AsyncIterator[Chain]:
     """An environment with one feature and an account, Dachas over it, and an Edge that is served."""
     log = ChangeLog()
     log.create_environment(ENVIRONMENT)
@@ -141,7 +143,12 @@ async def running_chain(*, dachas: int = 1, **settings: Any) -> AsyncIterator[Ch
             pool.told(report(each.dacha, each.member.instance))
         reach, tail = ReachLog(), LogTail(log)
         near = await parts.enter_async_context(
-            open_near_cache(EdgeSettings(), bus=NotedBus(tail.bus(), reach), origin=pool, registry=registry)
+            open_near_cache(
+                EdgeSettings(cache_environments=cache_environments),
+                bus=NotedBus(tail.bus(), reach),
+                origin=pool,
+                registry=registry,
+            )
         )
         edge = await parts.enter_async_context(
             edge_over(near.cache, MemorySink(), reach=reach, registry=registry, **settings)

@@ -54,6 +54,17 @@ async def test_what_was_asked_for_once_is_at_hand() -> None:
         assert chain.edge.metric("burgee_edge_lookups_total", kind="environment", outcome="hit") >= 5
 
 
+async def test_streams_open_and_go_on_where_nothing_else_is_held() -> None:
+    async with running_chain(cache_environments=0) as chain:
+        async with chain.edge.stream(SERVER) as stream:
+            await stream.until("features")
+            async with chain.edge.stream(CLIENT) as second:
+                await second.until("features")
+            chain.change("SECOND")
+            await heard(stream, "SECOND", version_of(chain, "SECOND"))
+        await eventually(lambda: chain.edge.edge.open_streams == 0)
+
+
 async def test_a_change_reaches_polls_and_streams_without_a_question() -> None:
     async with running_chain() as chain, chain.edge.stream(SERVER) as stream:
         await stream.until("features")
