@@ -13,3 +13,5 @@ export { NewPassword } from './NewPassword';
 export { Page } from './Page';
 export { SearchBox } from './SearchBox';
 export { TypeIcon, useTypeName } from './TypeIcon';
+export { ChangedMark } from './ChangedMark';
+export { Propagation, usePropagation } from './Propagation';
