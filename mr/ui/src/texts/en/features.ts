@@ -228,7 +228,6 @@ export const features = {
     done: (name: string) => `“${name}” is deleted.`,
   },
   editor: {
-    label: (name: string) => `Values of ${name}`,
     environments: 'Environments',
     environment: 'Environment',
     noEnvironments: 'You may not see the values of this feature in any environment.',
@@ -251,7 +250,7 @@ export const features = {
     setValue: 'Set a value',
     clearValue: 'Remove the value',
     locked: 'Locked',
-    lockedHint: 'Value, strategies and retirement cannot be changed.',
+    lockedHint: 'While it is locked, value, strategies and retirement cannot be changed.',
     unlockFirst: 'It is locked. Unlock it to change anything; both can be saved at once.',
     lockedNoRight: 'It is locked, and your role here may not unlock it.',
     retired: 'Retired',

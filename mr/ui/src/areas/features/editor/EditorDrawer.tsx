@@ -2,7 +2,7 @@
 import { ActionIcon, Drawer, Group, Text } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
-import { useCallback } from 'react';
+import { lazy, Suspense, useCallback } from 'react';
 import { useApi } from '@/api/hooks';
 import type { Application } from '@/api/schema';
 import { type Search, useSearchParams } from '@/app/navigate';
@@ -11,7 +11,10 @@ import { CopyIcon } from '@/kit/CopyField';
 import { useTexts } from '@/texts';
 import { VALUES } from '../model/saving';
 import type { Feature } from '../model/wire';
-import { FeatureEditor } from './FeatureEditor';
+import styles from './FeatureEditor.module.css';
+
+// Not needed for the grid, which is what people wait for.
+const FeatureEditor = lazy(async () => ({ default: (await import('./FeatureEditor')).FeatureEditor }));
 
 /** Opens a feature's values, in an environment or in the first one. */
 export function useOpenFeature() {
@@ -27,7 +30,6 @@ export function useOpenFeature() {
 }
 
 export function EditorDrawer({ application, onClosed }: { application: Application; onClosed: () => void }) {
-  const t = useTexts();
   const { feature: key } = useSearchParams();
   const open = useOpenFeature();
   const close = () => open(undefined);
@@ -35,8 +37,10 @@ export function EditorDrawer({ application, onClosed }: { application: Applicati
   return (
     <Drawer.Root opened={opened} onClose={close} onExitTransitionEnd={onClosed} position="right" size="min(980px, 100vw)">
       <Drawer.Overlay backgroundOpacity={0.25} />
-      <Drawer.Content style={{ overflow: 'hidden', display: 'flex', flexDirection: 'column' }} aria-label={t.features.editor.label(key ?? '')}>
-        {opened ? <Opened key={key} application={application} featureKey={key} onClose={close} /> : null}
+      <Drawer.Content>
+        <div className={styles.drawer}>
+          {opened ? <Opened key={key} application={application} featureKey={key} onClose={close} /> : null}
+        </div>
       </Drawer.Content>
     </Drawer.Root>
   );
@@ -65,7 +69,9 @@ function Opened({ application, featureKey, onClose }: OpenedProps) {
           <Loading />
         </div>
       ) : (
-        <FeatureEditor application={application} feature={feature.data} values={values.data} />
+        <Suspense fallback={<Loading />}>
+          <FeatureEditor application={application} feature={feature.data} values={values.data} />
+        </Suspense>
       )}
     </>
   );

@@ -135,7 +135,7 @@ function Environments({ feature, values, current, dirty, onChoose }: Environment
             aria-current={id === current ? 'true' : undefined}
             label={name}
             description={
-              <Text span inherit truncate display="block" c={stored.value === true ? 'teal' : undefined}>
+              <Text span inherit truncate display="block" className={stored.value === true ? styles.on : undefined}>
                 {words(type, stored.value)}
               </Text>
             }

@@ -38,7 +38,7 @@ function Switching({ value, onChange, label, description, error, readOnly, compa
       ]}
       value={value === true ? 'on' : 'off'}
       onChange={(next) => onChange(next === 'on')}
-      color={value === true ? 'teal' : undefined}
+      color={value === true ? 'teal.9' : undefined}
       disabled={readOnly}
     />
   );

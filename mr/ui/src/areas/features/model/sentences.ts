@@ -33,7 +33,7 @@ function ofPart(t: Texts, type: FeatureType, part: Part): Sentence[] {
     case 'custom':
       return customSentences(t, type, part);
     case 'use':
-      return useSentences(t, type, part);
+      return sentencesOfUse(t, type, part);
     case 'customOrder':
       return one(words.order);
     case 'useOrder':
@@ -74,7 +74,7 @@ function customSentences(t: Texts, type: FeatureType, part: Part): Sentence[] {
   return found;
 }
 
-function useSentences(t: Texts, type: FeatureType, part: Part): Sentence[] {
+function sentencesOfUse(t: Texts, type: FeatureType, part: Part): Sentence[] {
   const words = t.features.changes;
   const [before, after] = [part.base as UseDraft | undefined, part.mine as UseDraft | undefined];
   const text =
