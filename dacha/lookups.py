@@ -211,7 +211,14 @@ class Lookups:
         return await self._loader.ask("revisions", self._mr.revisions(counters))
 
     async def state(self) -> State:
-        return await self._loader.ask("state", self._mr.state())
+        """Where MR stands; while it cannot be asked, the epoch of what is held, for those who know none."""
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                return await self._loader.ask("state", self._mr.state())
+        except (TimeoutError, Unavailable) as error:
+            if not self._replica.epoch or self._replica.doubts_epoch:
+                raise Unavailable("MR cannot be asked where it stands.") from error
+            return State(epoch=self._replica.epoch, term=0, position=0, second_hand=True)
 
     async def listing(self, after: str | None, limit: int) -> Listing:
         if not isinstance(self._mr, Lister):

@@ -99,7 +99,7 @@ class Fill:
             after = page.next
         # The pages told no epoch: what they told of must be the history that is held.
         state = await self._loader.ask("state", self._loader.origin.state())
-        if state.epoch == self._replica.epoch and self._replica.lapses == lapses:
+        if not state.second_hand and state.epoch == self._replica.epoch and self._replica.lapses == lapses:
             self._replica.complete = True
             _log.info(
                 "cache.complete",

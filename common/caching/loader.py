@@ -154,6 +154,8 @@ class Loader:
             if self._replica.epoch in {epoch, state.epoch}:
                 break
             # Another answer brought a new epoch meanwhile; this one may be of the one before.
+        if state.second_hand and self._replica.epoch:
+            raise Unavailable("MR cannot be asked where it stands.")
         self._replica.adopt(state)
 
     async def ask(self, question: str, answer: Awaitable[T]) -> T:
@@ -197,22 +199,15 @@ class Loader:
         """Repeat while answers are older than what is known; that ends when MR or the log catches up."""
         for attempt in range(8):
             async with self._slots:
-                if self._replica.wants_state:
-                    await self._ask_where_mr_stands()
+                # After a restart the kept epoch tells which answers may be believed, unless somebody has
+                # spoken of another one: nobody waits then for a word that may never come.
+                if not self._replica.epoch or self._replica.doubts_epoch:
+                    await self.ask_state()
                 landing = await self._attempt(target)
             if landing.outcome is not Loaded.AGAIN:
                 return landing
             await asyncio.sleep(pause(attempt, first=0.01, longest=0.5))
         return Landing(Loaded.AGAIN)
-
-    async def _ask_where_mr_stands(self) -> None:
-        try:
-            await self.ask_state()
-        except Unavailable:
-            # After a restart the kept epoch tells which answers may be believed, unless somebody has
-            # spoken of another one: whoever is nearer than MR may still have some.
-            if not self._replica.epoch or self._replica.doubts_epoch:
-                raise
 
     async def _attempt(self, target: Target) -> Landing:
         floor = self._replica.floor(target)

@@ -210,7 +210,7 @@ class Upkeep:
     async def _audit_page(self, page: list[CounterId]) -> None:
         states = await self._loader.ask("revisions", self._loader.origin.revisions(page))
         where = await self._loader.ask("state", self._loader.origin.state())
-        if not await self._reach(where.epoch, where.position):
+        if where.second_hand or not await self._reach(where.epoch, where.position):
             return
         known = {each.counter: each for each in states}
         for counter in page:

@@ -83,11 +83,16 @@ class CounterState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """Where MR stands: asked before a new epoch is believed."""
+    """Where MR stands: asked before a new epoch is believed.
+
+    ``second_hand`` = MR cannot be asked, and this is only the epoch that whoever answers goes on with: for
+    those who know none at all. Its position is 0, for nothing is promised by it.
+    """
 
     epoch: str
     term: int
     position: int
+    second_hand: bool = False
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):

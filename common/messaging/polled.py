@@ -63,7 +63,10 @@ class PolledBus:
         """Ask once; raises `Unavailable`, also when the answer takes too long."""
         try:
             async with asyncio.timeout(self._answer_seconds):
-                return await self._state()
+                state = await self._state()
+            if state.second_hand:
+                raise Unavailable("MR cannot be asked where it stands.")
+            return state
         except TimeoutError:
             raise Unavailable("There was no word on where MR stands in time.") from None
 

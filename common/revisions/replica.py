@@ -242,8 +242,13 @@ class Replica(Copies):
     # What was asked of MR
 
     def adopt(self, state: State) -> None:
-        """Take over MR's own word on epoch, term and position: the only way an epoch is believed."""
-        self.wants_state = False
+        """Take over MR's own word on epoch, term and position: the only way another epoch is believed.
+
+        The first one is also taken at second hand, and MR is asked for as long as it takes all the same.
+        """
+        if state.second_hand and self.epoch:
+            return
+        self.wants_state = state.second_hand
         self.doubts_epoch = False
         if state.epoch == self.epoch:
             self._term = max(self._term, state.term)
