@@ -4,6 +4,7 @@ import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { Problem } from '@/api/problem';
+import { currentSession, onSession } from '@/api/session';
 import { LanguageProvider } from './language';
 import { makeRouter } from './router';
 import { colorSchemes, theme } from './theme';
@@ -19,6 +20,14 @@ const queries = new QueryClient({
       retryDelay: (failures) => Math.min(500 * 2 ** failures, 4000),
     },
   },
+});
+
+// What one person was shown is not for the next one in the same window.
+let shownTo = currentSession().person?.id?.id;
+onSession(() => {
+  const now = currentSession().person?.id?.id;
+  if (now !== shownTo) queries.clear();
+  shownTo = now;
 });
 
 export function App() {

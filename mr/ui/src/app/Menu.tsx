@@ -22,7 +22,7 @@ export function Menu() {
         entries.sort((one, other) => (one.nav?.order ?? 0) - (other.nav?.order ?? 0));
         return (
           <section key={section} aria-label={t.frame.sections[section]}>
-            <Text size="xs" c="dimmed" fw={600} tt="uppercase" px="xs" pt="sm" pb={4} aria-hidden>
+            <Text size="xs" c="dimmed" fw={600} tt="uppercase" px="xs" pt="xs" pb={2} aria-hidden>
               {t.frame.sections[section]}
             </Text>
             {entries.map((area) => {
@@ -39,7 +39,7 @@ export function Menu() {
                   label={area.title(t)}
                   leftSection={Icon && <Icon size={18} stroke={1.6} />}
                   onMouseEnter={() => void area.load()}
-                  styles={{ root: { borderRadius: 'var(--mantine-radius-sm)', paddingBlock: 6 } }}
+                  styles={{ root: { borderRadius: 'var(--mantine-radius-sm)', paddingBlock: 5 }, label: { lineHeight: 1.25 } }}
                 />
               );
             })}

@@ -20,7 +20,7 @@ export default function Login() {
   const { state, site } = useSession();
   const { back } = useSearchParams();
   const [code] = useState(codeOfAddress);
-  const exchange = useExchange(code, state === 'out');
+  const exchange = useExchange(code, state === 'out' || state === 'in' || state === 'reset');
   const redirect = site !== null && 'redirectUrl' in site ? site.redirectUrl : undefined;
   const leaving = state === 'out' && code === null && redirect !== undefined;
   useEffect(() => {
@@ -30,9 +30,10 @@ export default function Login() {
 
   if (state === 'unreachable') return <ServerUnreachable />;
   if (state === 'setup') return <Redirect to="/setup" />;
+  if (exchange.busy) return <Starting />;
   if (state === 'in' || state === 'lost') return <GoBack back={back} />;
   if (state === 'reset') return <ForcedReset />;
-  if (state === 'starting' || leaving || exchange.busy) return <Starting />;
+  if (state === 'starting' || leaving) return <Starting />;
   return (
     <Card title={t.auth.signInTitle}>
       {hasStatus(exchange.error, 404) ? (

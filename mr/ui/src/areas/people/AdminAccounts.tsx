@@ -51,7 +51,7 @@ export default function AdminAccounts() {
       key: 'name',
       title: t.people.accountName,
       render: (account) => (
-        <Anchor component={AppLink} to={`/edit-admin-service-account/${account.id}`} fw={500}>
+        <Anchor component={AppLink} to={`/edit-admin-service-account/${account.id}`} fw={500} size="sm">
           {account.name}
         </Anchor>
       ),

@@ -118,10 +118,10 @@ function Name({ person }: { person: SearchPerson }) {
   const t = useTexts();
   return (
     <>
-      <Anchor component={AppLink} to={`/manage-user/${person.id}`} fw={500}>
+      <Anchor component={AppLink} to={`/manage-user/${person.id}`} fw={500} size="sm">
         {person.name || person.email}
       </Anchor>
-      <Text size="sm" c="dimmed">
+      <Text size="xs" c="dimmed">
         {person.name ? person.email : t.people.notNamed}
       </Text>
     </>
