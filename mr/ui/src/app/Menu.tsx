@@ -15,7 +15,7 @@ export function Menu() {
   const { pathname } = useLocation();
   const shown = AREA_ROUTES.filter((area) => area.nav && (area.who?.({ me, portfolioId }) ?? true));
   return (
-    <ScrollArea type="auto" offsetScrollbars="y">
+    <ScrollArea type="hover" scrollbarSize={8}>
       {SECTIONS.map((section) => {
         const entries = shown.filter((area) => area.nav?.section === section);
         if (entries.length === 0) return null;
@@ -39,7 +39,7 @@ export function Menu() {
                   label={area.title(t)}
                   leftSection={Icon && <Icon size={18} stroke={1.6} />}
                   onMouseEnter={() => void area.load()}
-                  styles={{ root: { borderRadius: 'var(--mantine-radius-sm)', paddingBlock: 5 }, label: { lineHeight: 1.25 } }}
+                  styles={{ root: { borderRadius: 'var(--mantine-radius-sm)', paddingBlock: 5 }, body: { lineHeight: 1.25 }, label: { lineHeight: 1.25, display: 'block' } }}
                 />
               );
             })}

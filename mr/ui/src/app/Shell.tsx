@@ -59,7 +59,7 @@ function Frame() {
       </a>
       <AppShell
         header={{ height: 52 }}
-        navbar={{ width: 232, breakpoint: 'md', collapsed: { mobile: !menuOpened } }}
+        navbar={{ width: 240, breakpoint: 'md', collapsed: { mobile: !menuOpened } }}
         aside={{ width: 320, breakpoint: 'md', collapsed: { desktop: !setupOpened, mobile: !setupOpened } }}
         padding="md"
       >

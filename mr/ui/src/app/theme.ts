@@ -5,10 +5,15 @@ const sea: MantineColorsTuple = [
   '#e6f7fa', '#d0ecf2', '#a1d8e4', '#6fc3d6', '#46b0c9', '#2ba3c0', '#0f8aa8', '#0b7285', '#0a6375', '#06505f',
 ];
 
+// Darker than the library's from the middle on: red words on white must be read as well.
+const red: MantineColorsTuple = [
+  '#fff5f5', '#ffe3e3', '#ffc9c9', '#ffa8a8', '#ff8787', '#f25555', '#d12c2c', '#c92a2a', '#b02525', '#961f1f',
+];
+
 export const theme = createTheme({
   primaryColor: 'sea',
   primaryShade: { light: 7, dark: 6 },
-  colors: { sea },
+  colors: { sea, red },
   autoContrast: true,
   defaultRadius: 'sm',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif',
@@ -18,7 +23,7 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: false } } }),
-    Modal: Modal.extend({ defaultProps: { centered: true } }),
+    Modal: Modal.extend({ defaultProps: { centered: true }, styles: { title: { fontWeight: 650, fontSize: 'var(--mantine-font-size-lg)' } } }),
     Alert: Alert.extend({ defaultProps: { radius: 'sm' } }),
   },
 });

@@ -9,6 +9,7 @@ const VALUES: OperationId[] = [
   'getFeaturesForEnvironment',
   'getFeatureForEnvironment',
   'listFeatureHistory',
+  'evaluateFeatures',
 ];
 const FEATURES: OperationId[] = ['getAllFeaturesForApplication', 'getFeatureByKey', ...VALUES];
 const GROUPS: OperationId[] = ['listFeatureGroups', 'getFeatureGroup', 'getFeatureGroupFeatures'];

@@ -5,8 +5,15 @@ import { address } from '@/api/client';
 import { LanguageMenu, SchemeSwitch } from '@/app/TopBar';
 import { useTexts } from '@/texts';
 
+interface CardProps {
+  title: string;
+  text?: string | undefined;
+  width?: number;
+  children?: ReactNode;
+}
+
 /** What stands around everything that is shown without a session. */
-export function Card({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+export function Card({ title, text, width = 440, children }: CardProps) {
   const t = useTexts();
   useDocumentTitle(`${title} · ${t.frame.product}`);
   return (
@@ -22,7 +29,7 @@ export function Card({ title, text, children }: { title: string; text?: string; 
         </Group>
       </Group>
       <Center component="main" px="md" pt="6vh" pb="xl">
-        <Paper withBorder shadow="sm" p="xl" w="100%" maw={440} radius="md">
+        <Paper withBorder shadow="sm" p="xl" w="100%" maw={width} radius="md">
           <Stack gap="md">
             <div>
               <Title order={1} size="h3">

@@ -32,7 +32,7 @@ export default function Setup() {
   // The last page stands while its session has begun.
   if (state !== 'setup' && page !== 2) return <Redirect to="/" />;
   return (
-    <Card title={page === 2 ? t.auth.setupDoneTitle : t.auth.setupTitle} text={page === 2 ? t.auth.setupDoneText : undefined}>
+    <Card title={page === 2 ? t.auth.setupDoneTitle : t.auth.setupTitle} text={page === 2 ? t.auth.setupDoneText : undefined} width={520}>
       <Stepper active={page} size="xs" allowNextStepsSelect={false} onStepClick={page === 1 ? setPage : undefined}>
         {t.auth.setupSteps.map((step) => (
           <Stepper.Step key={step} label={step} />
