@@ -26,8 +26,8 @@ _PROBED: Final = frozenset(
     {"/health/liveness", "/health/readiness", "/health/readyness", "/metrics", "/internal/state"}
 )
 # Asked thousands of times a second: a line for each would cost more than the answer, and drown the others.
-_POLLED: Final = frozenset({"/features", "/features/"})
-_POLLED_WELL: Final = frozenset({200, 304})
+_FREQUENT: Final = frozenset({"/features", "/features/", "/features/{key:path}"})
+_WELL: Final = frozenset({200, 304})
 
 BUCKETS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, float("inf"),
@@ -150,8 +150,8 @@ class Ledger:
         return self._metrics.page(self._listener, method, route, status)
 
     @staticmethod
-    def wants_polls() -> bool:
-        """True when even polls that went well get their line."""
+    def wants_all() -> bool:
+        """True when even polls that went well, and opened streams, get their line."""
         return _lines.isEnabledFor(logging.DEBUG)
 
     def tell(
@@ -165,7 +165,7 @@ class Ledger:
     @staticmethod
     def line(method: str, route: str, status: int, seconds: float, *, request_id: str | None = None) -> None:
         """Write the line alone."""
-        quiet = route in _PROBED or (route in _POLLED and status in _POLLED_WELL)
+        quiet = route in _PROBED or (route in _FREQUENT and status in _WELL and method == "GET")
         named = {} if request_id is None else {"request_id": request_id}
         (log.debug if quiet else log.info)(
             "request",

@@ -103,9 +103,11 @@ class Parts:
         self.streams = streams
         self.questions = Questions()
         self.starts = Starts()
-        #: True when even polls that went well get their line in the log.
+        #: True when even what went well gets its line in the log.
         self.tells_all = False
         self.cold = ColdPolls(polls)
+        #: What counts opened streams.
+        self.opened = ledger.page("GET", _STREAM, 200)
         #: What counts answered polls, by the first bytes of the target and the status.
         self.pages = {
             (start, status): ledger.page("GET", route, status)
@@ -118,7 +120,7 @@ class Parts:
         if self.starts.default_headers is not default_headers:
             silent = self.polls.silent_seconds()
             self.starts.renew(default_headers, b"%b: %d\r\n" % (_SILENT, silent) if silent else b"")
-            self.tells_all = self.ledger.wants_polls()
+            self.tells_all = self.ledger.wants_all()
         return self.starts
 
     @staticmethod
@@ -446,7 +448,10 @@ class HotProtocol(GuardedHttp):
         )
         # Parser and protocol hold each other: let both go.
         self.parser = None  # type: ignore[assignment]
-        parts.ledger.tell("GET", _STREAM, 200, time.perf_counter() - began, request_id=request_id)
+        seconds = time.perf_counter() - began
+        parts.opened.tell(seconds)
+        if parts.tells_all:
+            parts.ledger.line("GET", _STREAM, 200, seconds, request_id=request_id)
         return True
 
 

@@ -12,7 +12,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from common.ledger import RequestMetrics
+from common.ledger import Ledger, RequestMetrics
 from common.serve import running
 from common.web import BodyGuard, Health, SdkCors, Surroundings, problem_handlers
 from edge.app import Edge, edge_for_polls, open_edge
@@ -41,6 +41,7 @@ class RunningEdge(Generic[Source, Sink]):
     health: Health
     http: aiohttp.ClientSession
     registry: CollectorRegistry
+    ledger: Ledger
 
     async def poll(self, *keys: str, **headers: str) -> "Response":
         """Poll as JavaScript does; header names with underscores."""
@@ -198,4 +199,4 @@ async def edge_over(
             running(app, http=edge.protocol(app.ledger, health)) as url,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         ):
-            yield RunningEdge(url, edge, source, sink, health, http, registry)
+            yield RunningEdge(url, edge, source, sink, health, http, registry, app.ledger)
