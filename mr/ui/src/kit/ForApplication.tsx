@@ -25,7 +25,7 @@ export function ApplicationSelect() {
       value={applicationId ?? null}
       searchable
       allowDeselect={false}
-      w={240}
+      w={210}
       onChange={(id) => id !== null && address(id)}
     />
   );

@@ -6,8 +6,11 @@ export function ProductionMark({ environment }: { environment: { production?: bo
   const t = useTexts();
   if (environment.production !== true) return null;
   return (
-    <Badge color="orange" variant="light" size="sm" radius="sm">
+    <Badge color="orange" variant="light" size="sm" radius="sm" style={WARNING}>
       {t.applications.production}
     </Badge>
   );
 }
+
+/** Orange on its own tint is too faint for small letters. */
+export const WARNING = { color: 'light-dark(#8a2c0d, #ffc078)' };

@@ -1,6 +1,6 @@
 import { Alert, Anchor, MultiSelect, Radio, Stack, Text } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useApi, useApiChange } from '@/api/hooks';
 import { hasStatus } from '@/api/problem';
 import type { ServiceAccount } from '@/api/schema';
@@ -37,16 +37,19 @@ export function AccountForm({ opened, onClose, portfolioId, accountId }: Account
     { enabled: opened && accountId !== undefined, staleTime: 0 },
   );
   const account = accountId === undefined ? undefined : stored.data;
-  const loadedId = account?.id;
+  // Once per opening: a newer version that arrives later must not take away what is being typed.
+  const filled = useRef<string | undefined>(undefined);
   useEffect(() => {
     if (!opened) return;
+    filled.current = undefined;
     setStale(false);
     setDraft(EMPTY);
   }, [opened, accountId]);
-  // Once per opening: a newer version that arrives later must not take away what is being typed.
   useEffect(() => {
-    if (opened && account) setDraft({ name: account.name, description: account.description ?? '', reach: reachOf(account) });
-  }, [opened, loadedId]);
+    if (!opened || account === undefined || filled.current === account.id) return;
+    filled.current = account.id;
+    setDraft({ name: account.name, description: account.description ?? '', reach: reachOf(account) });
+  }, [opened, account]);
   const save = useSave(portfolioId, account);
   const submit = async () => {
     try {

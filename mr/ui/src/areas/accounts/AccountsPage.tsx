@@ -1,12 +1,13 @@
-import { Badge, Button, Group, Text } from '@mantine/core';
+import { Anchor, Badge, Button, Group, Stack, Text } from '@mantine/core';
 import { IconKey, IconPencil, IconPlus, IconRefreshAlert, IconRobot, IconTrash } from '@tabler/icons-react';
 import { useEffect, useMemo, useState } from 'react';
 import { useApi } from '@/api/hooks';
 import type { Application, ResetKeyType, ServiceAccount } from './wire';
-import { useSearchParam } from '@/app/navigate';
+import { AppLink, useSearchParam } from '@/app/navigate';
 import { usePlace } from '@/app/place';
 import { type Column, DataTable, EmptyState, Failure, Loading, NothingFound, Page, SearchBox } from '@/kit';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { WARNING } from '@/kit/ProductionMark';
 import { useTexts } from '@/texts';
 import { AccountForm } from './AccountForm';
 import { DeleteAccount, ResetKey } from './AccountDialogs';
@@ -73,7 +74,7 @@ function Accounts({ portfolioId, search, onSearch, create, onAsk }: AccountsProp
   const t = useTexts();
   const { applications } = usePlace();
   const filters = useFilterNames(portfolioId);
-  const accounts = useApi('searchServiceAccountsInPortfolio', { id: portfolioId });
+  const accounts = useApi('searchServiceAccountsInPortfolio', { id: portfolioId, includePermissions: true });
   const columns = useColumns(filters, applications, onAsk);
   if (accounts.isPending) return <Loading />;
   if (accounts.error) return <Failure error={accounts.error} onRetry={() => void accounts.refetch()} />;
@@ -110,9 +111,9 @@ function useColumns(
         value: (account) => account.name,
         render: (account) => (
           <div>
-            <Text fw={600} size="sm">
+            <Anchor component="button" type="button" fw={600} size="sm" onClick={() => onAsk({ what: 'form', account })}>
               {account.name}
-            </Text>
+            </Anchor>
             <Text size="xs" c="dimmed" lineClamp={2}>
               {account.description}
             </Text>
@@ -122,8 +123,14 @@ function useColumns(
       {
         key: 'receives',
         title: t.accounts.receives,
-        width: '40%',
+        width: '28%',
         render: (account) => <Receives account={account} filters={filters} />,
+      },
+      {
+        key: 'access',
+        title: t.accounts.access,
+        width: '30%',
+        render: (account) => <Access account={account} applications={applications} />,
       },
       {
         key: 'actions',
@@ -170,6 +177,37 @@ function entriesOf(
   ] as const;
 }
 
+/** In which environments of which application, with the way to the permissions. */
+function Access({ account, applications }: { account: ServiceAccount; applications: readonly Application[] }) {
+  const t = useTexts();
+  const held = new Set(account.permissions.filter((each) => each.permissions.length > 0).map((each) => each.environmentId));
+  const found = applications
+    .map((application) => ({ application, count: application.environments.filter((each) => held.has(each.id)).length }))
+    .filter(({ count }) => count > 0);
+  if (found.length === 0) {
+    return (
+      <Text size="sm" c="dimmed">
+        {t.accounts.noAccess}
+      </Text>
+    );
+  }
+  return (
+    <Stack gap={2}>
+      {found.map(({ application, count }) => (
+        <Anchor
+          key={application.id}
+          component={AppLink}
+          to="/app-settings/accounts"
+          search={{ application: application.id, account: account.id }}
+          size="sm"
+        >
+          {t.accounts.accessIn(application.name, count)}
+        </Anchor>
+      ))}
+    </Stack>
+  );
+}
+
 function Receives({ account, filters }: { account: ServiceAccount; filters: FilterNames }) {
   const t = useTexts();
   const names = filters.ofAccount(account.id);
@@ -188,7 +226,7 @@ function Receives({ account, filters }: { account: ServiceAccount; filters: Filt
   if (account.restricted === true && filters.loading) return null;
   if (account.restricted === true) {
     return (
-      <Badge color="orange" variant="light" radius="sm" tt="none">
+      <Badge color="orange" variant="light" radius="sm" tt="none" style={WARNING}>
         {t.accounts.nothing}
       </Badge>
     );

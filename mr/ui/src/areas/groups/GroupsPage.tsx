@@ -1,5 +1,5 @@
-import { Badge, Button, Grid, NavLink, Stack } from '@mantine/core';
-import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
+import { Button, Grid, NavLink, Stack } from '@mantine/core';
+import { IconPlus, IconShieldStar, IconUsersGroup } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useApi } from '@/api/hooks';
 import type { Group } from '@/api/schema';
@@ -96,11 +96,7 @@ function GroupList({ groups, chosen, onChoose }: GroupListProps) {
           aria-current={group.id === chosen?.id ? 'true' : undefined}
           onClick={() => onChoose(group.id)}
           rightSection={
-            group.admin === true && (
-              <Badge size="xs" variant="light" radius="sm" tt="none">
-                {t.admin}
-              </Badge>
-            )
+            group.admin === true && <IconShieldStar size={16} role="img" aria-label={t.admin} />
           }
           styles={{ root: { borderRadius: 'var(--mantine-radius-sm)' } }}
         />

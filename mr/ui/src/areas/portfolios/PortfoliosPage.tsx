@@ -117,7 +117,7 @@ function useColumns(onAsk: (asked: Asked) => void): readonly Column<Portfolio>[]
       },
       {
         key: 'created',
-        title: t.portfolios.created_,
+        title: t.portfolios.whenCreated,
         value: (portfolio) => portfolio.whenCreated,
         render: (portfolio) => <Ago time={portfolio.whenCreated} />,
         width: 150,

@@ -6,7 +6,8 @@ import { useMe } from '@/app/session';
 import { Page, useNotify } from '@/kit';
 import { ForApplication } from '@/kit/ForApplication';
 import { useTexts } from '@/texts';
-import { newStrategy, toWire } from '../features/strategies';
+import { newStrategy } from '../features/strategies';
+import { bodyOf } from './body';
 import { strategyRights } from './rights';
 import { StrategyPage } from './StrategyPage';
 import { STRATEGY_LISTS } from './usage';
@@ -34,9 +35,7 @@ function Create({ application }: { application: Application }) {
       readOnly={!strategyRights(me, application).create}
       submitLabel={t.common.create}
       onSave={async (draft) => {
-        // The server names it: no id of ours.
-        const { id: _, ...body } = toWire(draft);
-        await create.mutateAsync({ params: { appId: application.id }, body });
+        await create.mutateAsync({ params: { appId: application.id }, body: bodyOf(draft) });
         notify.success(t.strategies.created(draft.name.trim()));
         await go('/application-strategies');
       }}

@@ -7,7 +7,8 @@ import { useMe } from '@/app/session';
 import { Diff, Failure, Loading, Page, useNotify } from '@/kit';
 import { ForApplication } from '@/kit/ForApplication';
 import { useTexts } from '@/texts';
-import { fromWire, type StrategyDraft, strategyWords, toWire } from '../features/strategies';
+import { fromWire, type StrategyDraft, strategyWords } from '../features/strategies';
+import { bodyOf } from './body';
 import { strategyRights } from './rights';
 import { StrategyPage } from './StrategyPage';
 import { STRATEGY_LISTS, usedBy } from './usage';
@@ -42,11 +43,6 @@ function draftOf(strategy: ApplicationRolloutStrategy): StrategyDraft {
   return draft.percentage === 0 ? { ...draft, percentage: null } : draft;
 }
 
-function bodyOf(draft: StrategyDraft, stored: ApplicationRolloutStrategy) {
-  const { id: _, ...body } = toWire(draft);
-  // Absent would mean "as it is".
-  return draft.percentage === null && stored.percentage !== undefined ? { ...body, percentage: 0 } : body;
-}
 
 function Editor({ application, strategy }: { application: Application; strategy: ApplicationRolloutStrategy }) {
   const t = useTexts();
@@ -65,7 +61,7 @@ function Editor({ application, strategy }: { application: Application; strategy:
       submitLabel={t.common.save}
       onSave={async (draft) => {
         const params = { appId: application.id, appStrategyId: strategy.id };
-        await update.mutateAsync({ params, body: bodyOf(draft, strategy) });
+        await update.mutateAsync({ params, body: bodyOf(draft, strategy.percentage) });
         notify.success(t.strategies.changed(draft.name.trim()));
         await go('/application-strategies');
       }}

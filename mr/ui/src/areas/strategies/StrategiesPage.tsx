@@ -26,7 +26,7 @@ export default function StrategiesPage() {
       lead={t.lead}
       actions={
         <>
-          <SearchBox value={search} onChange={setSearch} aria-label={t.search} />
+          <SearchBox w={220} value={search} onChange={setSearch} aria-label={t.search} />
           <ApplicationSelect />
           <ForCreators />
         </>
@@ -136,7 +136,7 @@ function useColumns(rights: StrategyRights, onDelete: (item: Item) => void): rea
           </>
         ),
       },
-      { key: 'created', title: words.created_, width: 130, render: ({ whenCreated }) => <Ago time={whenCreated} /> },
+      { key: 'created', title: words.whenCreated, width: 130, render: ({ whenCreated }) => <Ago time={whenCreated} /> },
       {
         key: 'actions',
         title: t.common.actions,

@@ -14,6 +14,10 @@ export const accounts = {
   emptyText: 'Programs read features by the keys of a service account. Make one per program or team.',
   nameHint: 'The program or team that uses it.',
   filters: 'Feature filters',
+  access: 'May read',
+  accessIn: (application: string, count: number) =>
+    `${application}: ${count === 1 ? '1 environment' : `${count} environments`}`,
+  noAccess: 'no environment yet',
   receives: 'Receives',
   everything: 'All features of the environments it may read',
   everythingShort: 'All features',

@@ -13,7 +13,7 @@ export const portfolios = {
   emptyText: 'Create one to have a place for applications.',
   applications: 'Applications',
   groups: 'Groups',
-  created_: 'Created',
+  whenCreated: 'Created',
   open: (name: string) => `Work in ${name}`,
   menu: (name: string) => `More about ${name}`,
   verify: 'Verify what is delivered',

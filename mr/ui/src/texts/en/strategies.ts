@@ -17,7 +17,7 @@ export const strategies = {
   usedIn: (environment: string, features: number) =>
     `${environment}: ${features === 1 ? '1 feature' : `${features} features`}`,
   updated: 'Changed',
-  created_: 'Created',
+  whenCreated: 'Created',
   by: (who: string) => `by ${who}`,
   menu: (name: string) => `More about ${name}`,
   deleteTitle: (name: string) => `Delete ${name}?`,

@@ -20,8 +20,6 @@ export function SlackForm(props: IntegrationFormProps) {
   const [form, setForm] = useState(() => slackForm(stored));
   const integration = useIntegration(props);
   const change = slackChange(stored, form);
-  // Never switched on and still off is no change.
-  if (change[`${SLACK}.enabled`] === 'false' && stored[`${SLACK}.enabled`] === undefined) delete change[`${SLACK}.enabled`];
   const unsaved = Object.keys(change).length > 0;
   const off = switchedOff(stored, SLACK);
   const submit = (event: FormEvent) => {

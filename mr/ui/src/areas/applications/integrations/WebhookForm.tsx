@@ -10,6 +10,7 @@ import { Headers } from './Headers';
 import type { IntegrationFormProps } from './IntegrationsTab';
 import { SecretText } from './SecretText';
 import {
+  HIDDEN,
   headerFault,
   isAddress,
   type SettingsMap,
@@ -94,7 +95,7 @@ function faulty(form: Form): boolean {
 function settled(form: Form): Form {
   return webhookForm(
     Object.fromEntries(
-      Object.entries(webhookSettings(form)).map(([name, text]) => [name, name.endsWith('.secret') ? 'ENCRYPTED-TEXT' : text]),
+      Object.entries(webhookSettings(form)).map(([name, text]) => [name, name.endsWith('.secret') ? HIDDEN : text]),
     ),
   );
 }
@@ -127,7 +128,7 @@ function Address({ form, onChange, revealed }: PartProps) {
           onChange={(event) => {
             const encryptEndpoint = event.currentTarget.checked;
             // What is hidden cannot be stored in clear: it has to be typed again.
-            const endpoint = !encryptEndpoint && form.endpoint === 'ENCRYPTED-TEXT' ? '' : form.endpoint;
+            const endpoint = !encryptEndpoint && form.endpoint === HIDDEN ? '' : form.endpoint;
             onChange({ ...form, encryptEndpoint, endpoint });
           }}
         />
@@ -144,9 +145,9 @@ function SigningKey({ form, onChange }: PartProps) {
         <Text size="sm" c="dimmed">
           {t.secretHint}
         </Text>
-        <Group align="flex-end">
+        <Group align="flex-end" grow preventGrowOverflow={false} maw={640}>
           <SecretText bare label={t.secret} value={form.secret} onChange={(secret) => onChange({ ...form, secret })} />
-          {form.secret === 'ENCRYPTED-TEXT' && (
+          {form.secret === HIDDEN && (
             <Button variant="subtle" color="red" onClick={() => onChange({ ...form, secret: '' })}>
               {t.secretRemove}
             </Button>

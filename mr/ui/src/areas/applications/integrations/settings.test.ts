@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HIDDEN, headerFault, isAddress, settingsChange, slackChange, WEBHOOK, webhookForm, webhookSettings } from './settings';
+import { HIDDEN, headerFault, isAddress, settingsChange, slackChange, slackForm, WEBHOOK, webhookForm, webhookSettings } from './settings';
 
 const stored = {
   'webhook.features.enabled': 'true',
@@ -56,6 +56,11 @@ describe('settings of a webhook', () => {
     expect(isAddress('nats://example.com')).toBe(false);
     expect(isAddress('')).toBe(false);
   });
+});
+
+it('an environment that was never connected has nothing to save', () => {
+  expect(settingsChange({}, webhookSettings(webhookForm({})), WEBHOOK)).toEqual({});
+  expect(slackChange({}, slackForm({}))).toEqual({});
 });
 
 it('a chat sends only what was changed', () => {

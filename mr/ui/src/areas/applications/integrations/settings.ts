@@ -86,13 +86,18 @@ function headerName(header: Header): string {
 export function settingsChange(stored: SettingsMap, wanted: SettingsMap, prefix: string): Record<string, string> {
   const change: Record<string, string> = {};
   for (const [name, text] of Object.entries(wanted)) {
-    if (stored[name] !== text && !(text === '' && stored[name] === undefined)) change[name] = text;
+    if (stored[name] !== text && !(stored[name] === undefined && isDefault(name, text))) change[name] = text;
   }
   for (const name of Object.keys(stored)) {
     const kept = name === `${prefix}.disabled` || !name.startsWith(`${prefix}.`);
     if (!kept && wanted[name] === undefined) change[`${name}.deleted`] = '';
   }
   return change;
+}
+
+/** What an absent setting means anyway. */
+function isDefault(name: string, text: string): boolean {
+  return text === '' || (name.endsWith('.enabled') && text === 'false');
 }
 
 /** When and why the server switched it off by itself; undefined while it did not. */
@@ -110,7 +115,9 @@ export function slackForm(settings: SettingsMap): SlackForm {
 /** Other settings of the chat (older clients know more) stay as they are. */
 export function slackChange(stored: SettingsMap, form: SlackForm): Record<string, string> {
   const wanted = { [`${SLACK}.enabled`]: String(form.enabled), [`${SLACK}.channel_name`]: form.channel.trim() };
-  return Object.fromEntries(Object.entries(wanted).filter(([name, text]) => (stored[name] ?? '') !== text));
+  const differs = ([name, text]: [string, string]) =>
+    stored[name] !== text && !(stored[name] === undefined && isDefault(name, text));
+  return Object.fromEntries(Object.entries(wanted).filter(differs));
 }
 
 /** Names of headers that the server sets by itself and does not take from here. */

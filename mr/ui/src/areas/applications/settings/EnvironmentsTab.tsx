@@ -16,7 +16,6 @@ import { invalidate, useApi, useApiChange } from '@/api/hooks';
 import type { Application, Environment } from '@/api/schema';
 import { EmptyState, Failure, Loading, useNotify } from '@/kit';
 import { ItemMenu } from '@/kit/ItemMenu';
-import { ProductionMark } from '@/kit/ProductionMark';
 import { useQueryClient } from '@tanstack/react-query';
 import { useTexts } from '@/texts';
 import { moved, orderingOf, sameOrder } from '../promotion';
@@ -191,10 +190,9 @@ function Row({ environment, disabled, onUp, onDown, onEdit, onDelete }: RowProps
           <IconGripVertical size={18} />
         </ActionIcon>
         <div style={{ flex: 1, minWidth: 0 }}>
-          <Group gap="xs">
-            <Text fw={600}>{environment.name}</Text>
-            <ProductionMark environment={environment} />
-          </Group>
+          <Text fw={600} style={{ overflowWrap: 'anywhere' }}>
+            {environment.name}
+          </Text>
           <Text size="sm" c="dimmed" truncate>
             {environment.description}
           </Text>
@@ -233,6 +231,7 @@ function ProductionSwitch({ environment }: { environment: Environment }) {
     <Tooltip label={t.applications.environment.productionHint} multiline maw={260}>
       <Switch
         size="sm"
+        color="orange"
         aria-label={t.applications.environment.markProduction(environment.name)}
         label={t.applications.production}
         checked={update.isPending ? !production : production}

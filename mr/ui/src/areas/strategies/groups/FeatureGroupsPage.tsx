@@ -9,7 +9,7 @@ import { useMe } from '@/app/session';
 import { ConfirmDialog, EmptyState, Failure, Loading, NothingFound, Page, SearchBox, useNotify } from '@/kit';
 import { ApplicationSelect, ForApplication } from '@/kit/ForApplication';
 import { ItemMenu } from '@/kit/ItemMenu';
-import { ProductionMark } from '@/kit/ProductionMark';
+import { ProductionMark, WARNING } from '@/kit/ProductionMark';
 import { useTexts } from '@/texts';
 import { FeatureGroupForm } from './FeatureGroupForm';
 import { FEATURE_GROUP_LISTS } from './lists';
@@ -28,7 +28,7 @@ export default function FeatureGroupsPage() {
       lead={t.lead}
       actions={
         <>
-          <SearchBox value={search} onChange={setSearch} aria-label={t.search} />
+          <SearchBox w={220} value={search} onChange={setSearch} aria-label={t.search} />
           <ApplicationSelect />
         </>
       }
@@ -200,7 +200,7 @@ function GroupCard({ application, group, editor, onAsk }: GroupCardProps) {
           )}
         </Group>
         <Group>
-          <Badge variant="light" color={group.hasStrategy ? 'teal' : 'orange'} radius="sm" tt="none">
+          <Badge variant="light" color={group.hasStrategy ? 'sea' : 'orange'} radius="sm" tt="none" {...(group.hasStrategy ? {} : { style: WARNING })}>
             {group.hasStrategy ? words.hasStrategy : words.noStrategy}
           </Badge>
         </Group>

@@ -1,0 +1,11 @@
+import type { CreateApplicationRolloutStrategyInput } from '@/api/schema';
+import { type StrategyDraft, toWire } from '../features/strategies';
+
+/** What is sent of an application's strategy: the server names it itself, so without an id. */
+export function bodyOf(draft: StrategyDraft, storedPercentage?: number): CreateApplicationRolloutStrategyInput {
+  const body = toWire(draft);
+  delete body.id;
+  // Absent would mean "as it is"; 0 means no share, like nothing.
+  if (draft.percentage === null && storedPercentage !== undefined) body.percentage = 0;
+  return body;
+}
