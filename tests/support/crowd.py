@@ -6,6 +6,7 @@ every distinct event decoded once. What a client holds is what an SDK that appli
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -44,7 +45,10 @@ class Listener(asyncio.Protocol):
         self.failures = 0
         self.fallen: list[str] = []
         self.changes = 0
+        self.names: list[str] = []
+        """The events that say how it goes: all but changes and heartbeats."""
         self.ended = False
+        self.on_end: Callable[[], None] = lambda: None
         self._request = request
         self._note = note
         self._versions: dict[str, int] = {}
@@ -62,6 +66,17 @@ class Listener(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
+        self.on_end()
+
+    def stop(self) -> None:
+        """Read nothing until told to go on: the client's kernel takes what it has room for."""
+        if self._transport is not None and not self.ended:
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self.ended:
+            self._transport.resume_reading()
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
@@ -80,6 +95,8 @@ class Listener(asyncio.Protocol):
             self._transport.abort()
 
     def _hear(self, told: Told) -> None:
+        if told.name in {"features", "failure", "bye"}:
+            self.names.append(told.name)
         if told.name == "features":
             self.held = {}
             for state in told.data:
@@ -118,11 +135,19 @@ class Crowd:
         self.listeners: list[Listener] = []
         self._port = port
 
-    async def join(self, key: str) -> Listener:
-        """Open one more stream; answer before it has heard anything."""
+    async def join(self, key: str, *, note: Note | None = None, receive_bytes: int | None = None) -> Listener:
+        """Open one more stream; answer before it has heard anything.
+
+        With ``receive_bytes`` its kernel holds hardly more than that of what was not read.
+        """
         request = stream_request(self._port, key)
         loop = asyncio.get_running_loop()
-        _, listener = await loop.create_connection(lambda: Listener(request), "127.0.0.1", self._port)
+        sock = socket.socket()
+        sock.setblocking(False)
+        if receive_bytes is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        await loop.sock_connect(sock, ("127.0.0.1", self._port))
+        _, listener = await loop.create_connection(lambda: Listener(request, note), sock=sock)
         self.listeners.append(listener)
         return listener
 

@@ -156,6 +156,11 @@ class BurgeeProcess:
         """Ask for one metric: the sum of the samples with these labels, 0 when there is none."""
         return self.metrics().sum(name, **labels)
 
+    def resident_bytes(self) -> int:
+        """Answer how much memory it has."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     def tail(self, characters: int = 4000) -> str:
         """Answer the end of its log."""
         if not self.log_path.exists():
