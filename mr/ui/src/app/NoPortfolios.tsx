@@ -9,5 +9,5 @@ import { useMe } from './session';
 export function NoPortfolios() {
   const t = useTexts();
   if (isSuperuser(useMe())) return <Outlet />;
-  return <EmptyState icon={IconFolderOff} title={t.frame.noPortfoliosTitle} text={t.frame.noPortfoliosText} />;
+  return <EmptyState alone icon={IconFolderOff} title={t.frame.noPortfoliosTitle} text={t.frame.noPortfoliosText} />;
 }

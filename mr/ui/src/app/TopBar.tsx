@@ -34,7 +34,7 @@ export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
   return (
     <Group h="100%" px="md" gap="sm" wrap="nowrap" component="nav" aria-label={t.frame.product}>
       <Burger opened={menuOpened} onClick={onMenu} hiddenFrom="md" size="sm" aria-label={t.frame.openMenu} />
-      <Anchor component={AppLink} to="/" underline="never" c="inherit" aria-label={t.frame.home}>
+      <Anchor component={AppLink} to="/" underline="never" c="inherit" aria-label={`${t.frame.product}: ${t.frame.home}`}>
         <Group gap={6} wrap="nowrap">
           <img src={address('/burgee.svg')} alt="" width={24} height={24} />
           <Text fw={700} visibleFrom="sm">

@@ -5,6 +5,7 @@ import { invalidate } from '@/api/hooks';
 import type { LiveNews } from '@/api/schema';
 import { affected } from './changes/effects';
 import { noteChanges } from './changes/marks';
+import { tellNews } from './changes/news';
 import { type LiveState, readLive } from './changes/reader';
 import { useMe, useSession } from './session';
 
@@ -36,6 +37,7 @@ export function useLive(): void {
     const stop = readLive({
       onChanges(news: LiveNews) {
         later.ask(news.changes.map((change) => change.kind));
+        tellNews(news.changes);
         noteChanges(news.changes.filter((change) => change.by.id !== myself));
       },
       onReset: () => later.askEverything(),

@@ -11,6 +11,7 @@ export function NotFound() {
   const t = useTexts();
   return (
     <EmptyState
+      alone
       icon={IconMapOff}
       title={t.frame.notFoundTitle}
       text={t.frame.notFoundText}
@@ -27,6 +28,7 @@ export function Forbidden() {
   const t = useTexts();
   return (
     <EmptyState
+      alone
       icon={IconLock}
       title={t.frame.forbiddenTitle}
       text={t.frame.forbiddenText}
@@ -43,6 +45,7 @@ export function Crashed({ error, retry }: { error: unknown; retry: () => void })
   const t = useTexts();
   return (
     <EmptyState
+      alone
       icon={IconMoodSad}
       title={t.frame.crashedTitle}
       text={t.frame.crashedText}
@@ -67,6 +70,7 @@ export function ServerUnreachable() {
   }, []);
   return (
     <EmptyState
+      alone
       icon={IconCloudOff}
       title={t.frame.unreachableTitle}
       text={t.frame.unreachableText}

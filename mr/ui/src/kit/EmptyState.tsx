@@ -9,17 +9,19 @@ interface EmptyStateProps {
   text: string;
   /** What to do about it, usually a button. */
   action?: ReactNode;
+  /** The whole page is this: its title is the page's. */
+  alone?: boolean;
 }
 
 /** What a list says when there is nothing in it: why, and what to do. */
-export function EmptyState({ icon: Icon, title, text, action }: EmptyStateProps) {
+export function EmptyState({ icon: Icon, title, text, action, alone }: EmptyStateProps) {
   return (
     <Center py="xl" px="md">
       <Stack align="center" gap="sm" maw={440}>
         <ThemeIcon size={56} radius="xl" variant="light" color="gray">
           <Icon size={28} stroke={1.5} />
         </ThemeIcon>
-        <Title order={2} size="h4" ta="center">
+        <Title order={alone ? 1 : 2} size="h4" ta="center">
           {title}
         </Title>
         <Text c="dimmed" ta="center">

@@ -3,14 +3,16 @@ import type { OperationId } from '@/api/client';
 
 const PLACES: OperationId[] = ['findPortfolios', 'getPortfolio', 'findApplications', 'getApplication'];
 const SETUP: OperationId[] = ['summaryApplication'];
-const VALUES: OperationId[] = [
-  'findAllFeatureAndFeatureValuesForEnvironmentsByApplication',
+/** The table of an application; too big to be asked for again because of one value (the grid hears `news.ts`). */
+const TABLE: OperationId[] = ['findAllFeatureAndFeatureValuesForEnvironmentsByApplication'];
+const OF_VALUES: OperationId[] = [
   'getAllFeatureValuesByApplicationForKey',
   'getFeaturesForEnvironment',
   'getFeatureForEnvironment',
   'listFeatureHistory',
   'evaluateFeatures',
 ];
+const VALUES: OperationId[] = [...TABLE, ...OF_VALUES];
 const FEATURES: OperationId[] = ['getAllFeaturesForApplication', 'getFeatureByKey', ...VALUES];
 const GROUPS: OperationId[] = ['listFeatureGroups', 'getFeatureGroup', 'getFeatureGroupFeatures'];
 const STRATEGIES: OperationId[] = ['listApplicationStrategies', 'getApplicationStrategy'];
@@ -24,7 +26,7 @@ const BY_KIND: Readonly<Record<string, readonly OperationId[]>> = {
   application: [...PLACES, ...SETUP, ...ACCOUNTS],
   environment: [...PLACES, ...ENVIRONMENTS, ...SETUP, ...VALUES, ...GROUPS, ...ACCOUNTS],
   feature: [...FEATURES, ...SETUP, ...GROUPS, ...FILTERS, 'findApplications'],
-  'feature-value': [...VALUES, ...GROUPS, ...STRATEGIES],
+  'feature-value': [...OF_VALUES, ...GROUPS, ...STRATEGIES],
   'feature-filter': [...FILTERS, 'getAllFeaturesForApplication', 'getFeatureByKey', ...ACCOUNTS],
   'feature-group': [...GROUPS, ...VALUES],
   'application-strategy': [...STRATEGIES, ...VALUES],
