@@ -70,6 +70,9 @@ class Questions:
         self._half = max_bytes // 2
         self._spent = 0
 
+    def __len__(self) -> int:
+        return len(self.young) + len(self._old)
+
     def find(self, about: tuple[Any, ...]) -> Question | None:
         """Return a question that was asked before, as one that is asked now."""
         found = self.young.get(about)
@@ -81,7 +84,8 @@ class Questions:
 
     def put(self, about: tuple[Any, ...], question: Question) -> None:
         """Remember it; call again when its answer has changed."""
-        weight = question.weight + sum(map(len, about[:4]))
+        *texts, context = about
+        weight = question.weight + sum(map(len, texts)) + sum(map(len, context))
         if question.reply is not None:
             weight += len(question.reply.body)
         if self._spent + weight > self._half:
@@ -134,25 +138,29 @@ class ColdPolls:
 
     def __init__(self, polls: Polls) -> None:
         self._polls = polls
-        self._waiting: dict[Question, list[Callable[[Reply | Exception], None]]] = {}
+        self._waiting: dict[tuple[Any, ...], list[Callable[[Reply | Exception], None]]] = {}
 
     def ask(
         self,
+        about: tuple[Any, ...],
         question: Question,
         answered: Callable[[Reply | Exception], None],
         tasks: set[asyncio.Task[None]],
     ) -> None:
-        """Call ``answered`` with the answer or what prevents it; ``tasks`` is who owns the work."""
-        waiting = self._waiting.get(question)
+        """Call ``answered`` with the answer or what prevents it.
+
+        ``about`` names the question; ``tasks`` is who owns the work.
+        """
+        waiting = self._waiting.get(about)
         if waiting is not None:
             waiting.append(answered)
             return
-        self._waiting[question] = [answered]
-        task = asyncio.get_running_loop().create_task(self._find(question), name="cold-poll")
+        self._waiting[about] = [answered]
+        task = asyncio.get_running_loop().create_task(self._find(about, question), name="cold-poll")
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _find(self, question: Question) -> None:
+    async def _find(self, about: tuple[Any, ...], question: Question) -> None:
         outcome: Reply | Exception = Unavailable("The server is going away.")
         try:
             outcome = await self._polls.find_admitted(question)
@@ -162,7 +170,7 @@ class ColdPolls:
             log.exception("request.failed", route=_POLL, method="GET")
             outcome = error
         finally:
-            for answered in self._waiting.pop(question):
+            for answered in self._waiting.pop(about):
                 answered(outcome)
 
 
@@ -282,7 +290,6 @@ class HotProtocol(GuardedHttp):
                 question = Question(asked)
             except AppError:
                 return False
-            parts.questions.put(head.about, question)
         former = question.reply
         reply = parts.polls.at_hand(question)
         if reply is None:
@@ -368,7 +375,7 @@ class HotProtocol(GuardedHttp):
         def answered(outcome: Reply | Exception) -> None:
             self._answered_late(pending, outcome, head, began)
 
-        parts.cold.ask(question, answered, self.tasks)
+        parts.cold.ask(head.about, question, answered, self.tasks)
         return True
 
     def _client(self, head: Head) -> Address | None:

@@ -456,7 +456,8 @@ def test_the_fast_way_is_what_is_fast(ways):
 
 SHREDS = (
     b"GET ", b"/features", b"?apiKey=", CLIENT.encode(), b" HTTP/1.1\r\n", b"Host: x\r\n", b"\r\n",
-    b"\r\n\r\n", b"\n", b"If-None-Match: *\r\n", b"Content-Length: 5\r\n", b"Content-Length: 60\r\n", b"5\r\nGET /\r\n",
+    b"\r\n\r\n", b"\n", b"If-None-Match: *\r\n", b"Content-Length: 5\r\n", b"Content-Length: 60\r\n",
+    b"5\r\nGET /\r\n",
     b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n", b"Connection: close\r\n", b"Connection: keep-alive\r\n",
     b"Expect: 100-continue\r\n", b"x-featurehub: country=peru\r\n", b"Accept-Encoding: gzip\r\n",
     b"Origin: y\r\n", b": \r\n", b" ", b"\0", b"\xff",
