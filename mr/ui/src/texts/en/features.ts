@@ -239,11 +239,8 @@ export const features = {
     discard: 'Discard',
     discardAll: 'Discard all',
     saved: (environment: string) => `Saved in ${environment}.`,
-    leaveTitle: 'Leave without saving?',
     leaveText: (count: number) =>
       count === 1 ? 'The changes in one environment are not saved.' : `The changes in ${count} environments are not saved.`,
-    leave: 'Discard and close',
-    stay: 'Keep editing',
     defaultValue: 'Default value',
     defaultHint: 'For everybody whom no strategy takes.',
     noValue: 'No value',

@@ -3,21 +3,21 @@ import { Button, Group, Kbd, Pagination, Text } from '@mantine/core';
 import { IconEyeOff, IconFlag, IconPlus, IconSearchOff, IconStack2 } from '@tabler/icons-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Application } from '@/api/schema';
-import { useSearchParam } from '@/app/navigate';
 import { isPortfolioAdmin, mayCreateFeatures } from '@/app/permissions';
 import { useMe } from '@/app/session';
-import { AppLink } from '@/app/navigate';
+import { AppLink, useSearchParam } from '@/app/navigate';
 import { EmptyState, Failure, Loading, Page } from '@/kit';
 import { ForApplication } from '@/kit/ForApplication';
+import { Propagation } from '@/kit/Propagation';
 import { useTexts } from '@/texts';
 import { CreateFeature } from '../definition/CreateFeature';
 import { FeatureMenu, type MenuRequest } from '../definition/FeatureMenu';
 import { EditorDrawer, useOpenFeature } from '../editor/EditorDrawer';
 import { type Choices, useChoices, useHidden } from './choices';
 import styles from './Dashboard.module.css';
-import { useFresh } from './fresh';
+import { useFreshValues } from './fresh';
 import { Grid } from './Grid';
-import { QuickSwitch, useQuickSwitch } from './QuickSwitch';
+import { QuickSwitch, type QuickState, useQuickSwitch } from './QuickSwitch';
 import type { GridFeature } from './table';
 import { RowsSelect, Toolbar } from './Toolbar';
 import { type GridState, useGrid } from './useGrid';
@@ -42,7 +42,7 @@ function OfApplication({ application, title }: { application: Application; title
   const [creating, setCreating] = useSearchParam('create');
   const [menu, setMenu] = useState<MenuRequest | null>(null);
   const grid = useGrid(application, choices, typed, page);
-  const fresh = useFresh(application.id);
+  useFreshValues(application.id);
   const open = useOpenFeature();
   const quick = useQuickSwitch(application);
   const area = useRef<HTMLDivElement>(null);
@@ -107,9 +107,8 @@ function OfApplication({ application, title }: { application: Application; title
             onOpen={(feature, environment) => open(feature.key, environment?.id)}
             onSwitch={quick.request}
             onMenu={(feature: GridFeature, at) => setMenu({ feature, at })}
-            fresh={fresh}
           />
-          <Footer grid={grid} page={page} onPage={setPage} size={choices.size} onSize={(size) => narrow({ ...choices, size })} />
+          <Footer saved={quick.saved} grid={grid} page={page} onPage={setPage} size={choices.size} onSize={(size) => narrow({ ...choices, size })} />
         </Content>
       </Page>
       {creating === 'yes' && mayCreate ? <CreateFeature application={application} onClose={() => setCreating('')} /> : null}
@@ -181,6 +180,7 @@ function Content({ grid, shown, application, mayCreate, onCreate, onShowAll, onR
 }
 
 interface FooterProps {
+  saved: QuickState['saved'];
   grid: GridState;
   page: number;
   onPage: (page: number) => void;
@@ -188,11 +188,12 @@ interface FooterProps {
   onSize: (size: number | null) => void;
 }
 
-function Footer({ grid, page, onPage, size, onSize }: FooterProps) {
+function Footer({ saved, grid, page, onPage, size, onSize }: FooterProps) {
   const t = useTexts().features;
   return (
     <Group justify="space-between" gap="sm">
-      <Group gap={6} visibleFrom="md">
+      {saved === null ? null : <Propagation environmentId={saved.environmentId} savedAt={saved.at} />}
+      <Group gap={6} visibleFrom="md" display={saved === null ? undefined : 'none'}>
         <Kbd size="xs">↑ ↓ ← →</Kbd> <Kbd size="xs">Enter</Kbd> <Kbd size="xs">Space</Kbd> <Kbd size="xs">M</Kbd>
         <Text size="xs" c="dimmed">{t.grid.help}</Text>
       </Group>

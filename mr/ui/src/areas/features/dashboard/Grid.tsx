@@ -24,8 +24,6 @@ export interface GridProps {
   onOpen: (feature: GridFeature, environment: GridEnvironment | null) => void;
   onSwitch: (feature: GridFeature, environment: GridEnvironment) => void;
   onMenu: (feature: GridFeature, at: DOMRect) => void;
-  /** Feature key → environments changed by others a moment ago. */
-  fresh: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 interface Place {
@@ -39,7 +37,7 @@ interface Hovered extends Place {
 }
 
 export function Grid(props: GridProps) {
-  const { features, environments, total, fresh } = props;
+  const { features, environments, total } = props;
   const t = useTexts();
   const idPrefix = useId();
   const scroller = useRef<HTMLDivElement>(null);
@@ -154,7 +152,6 @@ export function Grid(props: GridProps) {
                 columns={inView}
                 environments={environments}
                 active={place.row === item.index ? place.column : null}
-                fresh={fresh.get(feature.key)}
                 idPrefix={idPrefix}
                 t={t}
               />

@@ -23,6 +23,8 @@ export interface QuickState {
   asked: Wanted | null;
   confirm: () => Promise<void>;
   cancel: () => void;
+  /** The last one that was saved, to follow it to the SDKs. */
+  saved: { environmentId: string; at: number } | null;
 }
 
 export function useQuickSwitch(application: Application): QuickState {
@@ -31,11 +33,13 @@ export function useQuickSwitch(application: Application): QuickState {
   const save = useSave();
   const notify = useNotify();
   const [asked, setAsked] = useState<Wanted | null>(null);
+  const [saved, setSaved] = useState<QuickState['saved']>(null);
   const applicationId = application.id;
 
   const perform = useCallback(
     async (wanted: Wanted) => {
       await save({ applicationId, environmentId: wanted.environmentId, key: wanted.key }, wanted.after, wanted.version);
+      setSaved({ environmentId: wanted.environmentId, at: Date.now() });
       notify.success(t.quick.switched(wanted.feature, wanted.after.value === true ? t.values.on : t.values.off, wanted.environment));
     },
     [save, notify, applicationId, t],
@@ -85,7 +89,7 @@ export function useQuickSwitch(application: Application): QuickState {
     if (asked !== null) await perform(asked);
   }, [asked, perform]);
   const cancel = useCallback(() => setAsked(null), []);
-  return { request, asked, confirm, cancel };
+  return { request, asked, confirm, cancel, saved };
 }
 
 type Refusal = 'notAllowed' | 'lockedNotAllowed' | 'retired';

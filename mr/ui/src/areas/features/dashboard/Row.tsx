@@ -4,8 +4,9 @@
  * Rendered while scrolling, so it is plain elements: no component of the library, no tooltip, no handler of
  * its own. The grid listens once, and finds out by `data-` attributes what was meant.
  */
-import { IconArchive, IconBraces, IconDots, IconGitBranch, IconLetterCase, IconLock, IconNumber123, IconToggleRight } from '@tabler/icons-react';
+import { IconArchive, IconBolt, IconBraces, IconDots, IconGitBranch, IconLetterCase, IconLock, IconNumber123, IconToggleRight } from '@tabler/icons-react';
 import { memo } from 'react';
+import { useRecentChange, valueKey } from '@/app/changes/marks';
 import type { Texts } from '@/texts';
 import type { FeatureType } from '../model/wire';
 import styles from './Grid.module.css';
@@ -15,6 +16,7 @@ import { type CellModel, cellOf, type GridEnvironment, type GridFeature, shortTe
 const LOCK = <IconLock size={14} aria-hidden />;
 const RETIRED = <IconArchive size={14} aria-hidden />;
 const BRANCH = <IconGitBranch size={12} aria-hidden />;
+const BOLT = <IconBolt size={14} aria-hidden />;
 const DOTS = <IconDots size={16} aria-hidden />;
 const TYPES: Readonly<Record<FeatureType, React.ReactNode>> = {
   BOOLEAN: <IconToggleRight size={18} stroke={1.6} aria-hidden />,
@@ -38,8 +40,6 @@ interface RowProps {
   environments: readonly GridEnvironment[];
   /** The active cell's column, -1 the name; null in every other row. */
   active: number | null;
-  /** Environments in which somebody else has just changed this feature. */
-  fresh: ReadonlySet<string> | undefined;
   idPrefix: string;
   t: Texts;
 }
@@ -79,7 +79,6 @@ export const Row = memo(function Row(props: RowProps) {
             row={index}
             column={column}
             active={active === column.index}
-            fresh={props.fresh?.has(environment.id) ?? false}
             idPrefix={idPrefix}
             t={t}
           />
@@ -95,20 +94,20 @@ interface CellProps {
   row: number;
   column: Column;
   active: boolean;
-  fresh: boolean;
   idPrefix: string;
   t: Texts;
 }
 
-function Cell({ feature, environment, row, column, active, fresh, idPrefix, t }: CellProps) {
+function Cell({ feature, environment, row, column, active, idPrefix, t }: CellProps) {
   const cell = cellOf(feature, environment);
-  const classes = [styles.cell, active ? styles.active : '', fresh ? styles.fresh : ''].join(' ');
+  const recent = useRecentChange(valueKey(environment.id, feature.key));
+  const classes = [styles.cell, active ? styles.active : '', recent === undefined ? '' : styles.fresh].join(' ');
   return (
     <div
       role="gridcell"
       id={`${idPrefix}-${row}-${column.index}`}
       aria-colindex={column.index + 2}
-      aria-label={cellWords(t, feature, environment, cell)}
+      aria-label={cellWords(t, feature, environment, cell, recent?.by)}
       className={classes}
       style={{ left: column.start, width: column.width }}
       data-column={column.index}
@@ -135,6 +134,11 @@ function Cell({ feature, environment, row, column, active, fresh, idPrefix, t }:
           {cell.strategies}
         </span>
       ) : null}
+      {recent === undefined ? null : (
+        <span className={`${styles.mark} ${styles.recent}`} title={t.features.grid.changedBy(recent.by)} data-testid="changed">
+          {BOLT}
+        </span>
+      )}
       {cell.retired ? <span className={styles.mark}>{RETIRED}</span> : null}
       {cell.locked ? <span className={`${styles.mark} ${styles.locked}`}>{LOCK}</span> : null}
     </div>
@@ -157,13 +161,14 @@ export function valueText(t: Texts, type: FeatureType, cell: CellModel): string 
 }
 
 /** The whole cell for a screen reader. */
-function cellWords(t: Texts, feature: GridFeature, environment: GridEnvironment, cell: CellModel): string {
+function cellWords(t: Texts, feature: GridFeature, environment: GridEnvironment, cell: CellModel, by?: string): string {
   if (cell.state === 'hidden') return `${environment.name}: ${t.features.values.noAccess}`;
   return [
     `${feature.name}, ${environment.name}: ${valueText(t, feature.type, cell)}`,
     cell.locked ? t.features.grid.locked : '',
     cell.retired ? t.features.grid.retired : '',
     cell.strategies > 0 ? t.features.grid.strategies(cell.strategies) : '',
+    by === undefined ? '' : t.features.grid.changedBy(by),
   ]
     .filter((each) => each !== '')
     .join(', ');

@@ -88,6 +88,8 @@ function useTable(params: Params<typeof TABLE>, enabled: boolean) {
     placeholderData: (before) => (before?.applicationId === params.id ? before : undefined),
     // Comparing ten thousand values with those before, to keep the same objects, takes longer than it saves.
     structuralSharing: false,
-    staleTime: 30_000,
+    // Values that change while the grid is shown are put in one by one; nobody did that while it was not.
+    refetchOnMount: 'always',
+    refetchOnWindowFocus: false,
   });
 }

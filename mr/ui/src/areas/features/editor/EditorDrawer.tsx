@@ -1,8 +1,9 @@
 /** The editor beside the grid. The address says what is open, so that a link opens it, too. */
 import { ActionIcon, Drawer, Group, Text } from '@mantine/core';
+import { useWindowEvent } from '@mantine/hooks';
 import { IconX } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useCallback } from 'react';
+import { lazy, Suspense, useCallback, useRef } from 'react';
 import { useApi } from '@/api/hooks';
 import type { Application } from '@/api/schema';
 import { type Search, useSearchParams } from '@/app/navigate';
@@ -34,16 +35,34 @@ export function EditorDrawer({ application, onClosed }: { application: Applicati
   const open = useOpenFeature();
   const close = () => open(undefined);
   const opened = key !== undefined && key !== '';
+  const inside = useRef<HTMLDivElement>(null);
+  useWindowEvent('keydown', (event) => {
+    if (opened && event.key === 'Escape' && isForDrawer(event, inside.current)) close();
+  });
   return (
-    <Drawer.Root opened={opened} onClose={close} onExitTransitionEnd={onClosed} position="right" size="min(980px, 100vw)">
+    <Drawer.Root
+      opened={opened}
+      onClose={close}
+      onExitTransitionEnd={onClosed}
+      position="right"
+      size="min(980px, 100vw)"
+      closeOnEscape={false}
+    >
       <Drawer.Overlay backgroundOpacity={0.25} />
       <Drawer.Content>
-        <div className={styles.drawer}>
+        <div className={styles.drawer} ref={inside}>
           {opened ? <Opened key={key} application={application} featureKey={key} onClose={close} /> : null}
         </div>
       </Drawer.Content>
     </Drawer.Root>
   );
+}
+
+/** Escape closes what is on top: a dialog, a list or a drag above the drawer comes first. */
+function isForDrawer(event: KeyboardEvent, drawer: HTMLElement | null): boolean {
+  if (event.defaultPrevented || event.isComposing || !(event.target instanceof Element)) return false;
+  if (event.target.getAttribute('data-mantine-stop-propagation') === 'true') return false;
+  return event.target === document.body || event.target.closest('[role=dialog]')?.contains(drawer) === true;
 }
 
 interface OpenedProps {

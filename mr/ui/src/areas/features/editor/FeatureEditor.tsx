@@ -7,14 +7,14 @@ import { Box, Button, Group, NavLink, Select, Text } from '@mantine/core';
 import { useHotkeys, useMediaQuery } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { IconLock, IconPointFilled } from '@tabler/icons-react';
-import { useBlocker } from '@tanstack/react-router';
-import { useEffect, useMemo } from 'react';
+import { useMemo } from 'react';
 import type { Application, FeatureEnvironment } from '@/api/schema';
-import { type Search, useSearchParam } from '@/app/navigate';
+import { useSearchParam } from '@/app/navigate';
 import { applicationRoles } from '@/app/permissions';
 import { useMe } from '@/app/session';
-import { ConfirmDialog } from '@/kit';
 import { ProductionMark } from '@/kit/ProductionMark';
+import { Propagation } from '@/kit/Propagation';
+import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { draftOf } from '../model/draft';
 import { restorable } from '../model/history';
@@ -87,7 +87,12 @@ export function FeatureEditor({ application, feature, values }: FeatureEditorPro
         <ReviewDialog items={saving.review.items} onConfirm={saving.review.confirm} onClose={saving.review.close} />
       )}
       {saving.conflict === null ? null : <ConflictDialog key={saving.conflict.version} type={type} {...saving.conflict} />}
-      <Leaving dirty={dirty.length} />
+      <UnsavedGuard
+        unsaved={dirty.length > 0}
+        // Choosing another environment keeps all drafts.
+        survives={(here, there) => here.pathname === there.pathname && here.search.feature === there.search.feature}
+        text={t.editor.leaveText(dirty.length)}
+      />
     </>
   );
 }
@@ -168,9 +173,13 @@ function Footer({ current, dirty, production, saving, drafts }: FooterProps) {
   return (
     <Box className={styles.footer}>
       <Group justify="space-between">
-        <Text size="sm" c={dirty.length > 0 ? undefined : 'dimmed'} role="status">
-          {dirty.length === 0 ? '' : t.unsavedCount(dirty.length)}
-        </Text>
+        {dirty.length === 0 && saving.saved !== null ? (
+          <Propagation environmentId={saving.saved.environmentId} savedAt={saving.saved.at} />
+        ) : (
+          <Text size="sm" role="status">
+            {dirty.length === 0 ? '' : t.unsavedCount(dirty.length)}
+          </Text>
+        )}
         <Group gap="xs">
           <Button
             variant="default"
@@ -191,35 +200,5 @@ function Footer({ current, dirty, production, saving, drafts }: FooterProps) {
         </Group>
       </Group>
     </Box>
-  );
-}
-
-/** Asks before drafts are thrown away: by closing, by another feature, by another page, by the browser. */
-function Leaving({ dirty }: { dirty: number }) {
-  const t = useTexts().features.editor;
-  const blocker = useBlocker({
-    shouldBlockFn: ({ current, next }) => {
-      const [here, there] = [current.search as Search, next.search as Search];
-      return dirty > 0 && (current.pathname !== next.pathname || here.feature !== there.feature);
-    },
-    enableBeforeUnload: dirty > 0,
-    withResolver: true,
-  });
-  useEffect(() => {
-    // Saved in the meantime: nothing is left to ask about.
-    if (blocker.status === 'blocked' && dirty === 0) blocker.proceed();
-  }, [blocker, dirty]);
-  return (
-    <ConfirmDialog
-      opened={blocker.status === 'blocked' && dirty > 0}
-      onClose={() => blocker.status === 'blocked' && blocker.reset()}
-      title={t.leaveTitle}
-      confirmLabel={t.leave}
-      onConfirm={async () => {
-        if (blocker.status === 'blocked') blocker.proceed();
-      }}
-    >
-      <Text size="sm">{t.leaveText(dirty)}</Text>
-    </ConfirmDialog>
   );
 }

@@ -51,6 +51,7 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
   const [refusals, setRefusals] = useState<ReadonlyMap<string, Refusal>>(new Map());
   const [asked, setAsked] = useState<readonly string[] | null>(null);
   const [conflicting, setConflicting] = useState<{ id: string; theirs: FeatureEnvironment } | null>(null);
+  const [saved, setSaved] = useState<{ environmentId: string; at: number } | null>(null);
   const type = feature.valueType ?? 'BOOLEAN';
   const key = feature.key ?? '';
 
@@ -82,6 +83,7 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
     }
     drafts.drop(id);
     forget(id);
+    setSaved({ environmentId: id, at: Date.now() });
     notify.success(t.editor.saved(name));
   };
 
@@ -162,7 +164,7 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
     };
   }
 
-  return { save, busy, refusals, forget, review, conflict, compare };
+  return { save, busy, saved, refusals, forget, review, conflict, compare };
 }
 
 function reviewItem(feature: Feature, values: readonly FeatureEnvironment[], drafts: Drafts, id: string): ReviewItem[] {

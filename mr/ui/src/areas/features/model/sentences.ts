@@ -1,4 +1,5 @@
 /** What a change does, in sentences of the catalogue. */
+import { compactJson } from '@/kit/json';
 import type { Texts } from '@/texts';
 import { strategyWords } from '../strategies/words';
 import { type CustomDraft, type Draft, sameCustom, type UseDraft } from './draft';
@@ -50,7 +51,7 @@ function valueSentence(t: Texts, type: FeatureType, part: Part): Sentence[] {
 }
 
 function short(t: Texts, type: FeatureType, value: Served): string {
-  const text = valueWords(t, type, value);
+  const text = type === 'JSON' && value !== null ? compactJson(String(value)) : valueWords(t, type, value);
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 
