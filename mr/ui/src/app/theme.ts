@@ -11,7 +11,7 @@ import {
 } from '@mantine/core';
 
 const sea: MantineColorsTuple = [
-  '#e6f7fa', '#d0ecf2', '#a1d8e4', '#6fc3d6', '#46b0c9', '#2ba3c0', '#0f8aa8', '#0b7285', '#0a6375', '#06505f',
+  '#e6f7fa', '#d0ecf2', '#a1d8e4', '#6fc3d6', '#46b0c9', '#2ba3c0', '#0d7d98', '#0b7285', '#0a6375', '#06505f',
 ];
 
 // Darker than the library's from the middle on: red words on white must be read as well.
@@ -38,6 +38,8 @@ export const theme = createTheme({
     lime: readable('lime', '#466e0c'),
   },
   autoContrast: true,
+  // Above it white words would have a contrast below 4.5.
+  luminanceThreshold: 0.179,
   defaultRadius: 'sm',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif',
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace',
