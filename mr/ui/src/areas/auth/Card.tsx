@@ -17,7 +17,7 @@ export function Card({ title, text, width = 440, children }: CardProps) {
   const t = useTexts();
   useDocumentTitle(`${title} · ${t.frame.product}`);
   return (
-    <Box mih="100vh" bg="var(--mantine-color-default-hover)">
+    <Box mih="100vh" bg="light-dark(var(--mantine-color-gray-0), var(--mantine-color-dark-8))">
       <Group justify="space-between" p="md" component="header">
         <Group gap={8}>
           <img src={address('/burgee.svg')} alt="" width={28} height={28} />
