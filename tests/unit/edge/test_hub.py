@@ -259,6 +259,54 @@ def test_differences_are_encoded_once_for_all_who_were_sent_the_same():
     assert all(part is first for part in others)
 
 
+def test_streams_that_came_at_different_times_share_bytes_again_after_a_change():
+    place = desk(feature("A", 0))
+    streams = []
+    for version in range(2, 6):
+        streams.append(place.open())
+        for stream in streams:
+            stream.heard()
+        place.source.put(environment(feature("A", version, version=version), revision=version))
+    steps = [stream.stream.take(NOW) for stream in streams]
+    assert all(step is steps[0] for step in steps)
+    assert len({stream.stream.standing for stream in streams}) == 1
+    late = place.open()
+    late.heard()
+    assert late.stream.standing is streams[0].stream.standing
+
+
+def test_openings_are_encoded_once_and_are_those_of_the_moment():
+    place = desk(feature("A", 1))
+    first, second = place.open(), place.open()
+    assert first.stream.take(NOW) is second.stream.take(NOW)
+    place.source.put(environment(feature("A", 2, version=2), revision=2))
+    [(name, data)] = place.open().heard()
+    assert (name, data[0]["version"]) == ("features", 2)
+
+
+def test_contexts_that_see_the_same_change_are_evaluated_each_for_themselves():
+    def states(version: int):
+        return environment(
+            feature("A", version, version=version),
+            feature("B", "x", feature_type="STRING", strategies=for_fred("only fred", version)),
+            revision=version,
+        )
+
+    def for_fred(text: str, version: int) -> tuple[RolloutStrategy, ...]:
+        match = StrategyAttribute(conditional="EQUALS", field_name="userkey", values=("fred",), type="STRING")
+        return (RolloutStrategy(id="s", value=text_value(f"{text} {version}"), attributes=(match,)),)
+
+    place = Desk()
+    place.source.put(states(1), account())
+    fred, anybody = place.open(SERVER, FRED), place.open(SERVER)
+    fred.heard()
+    anybody.heard()
+    place.source.put(states(2))
+    heard = {data["key"]: data["value"] for _, data in fred.heard()}
+    assert heard == {"A": 2, "B": "only fred 2"}
+    assert {data["key"]: data["value"] for _, data in anybody.heard()}["A"] == 2
+
+
 def test_a_hub_forgets_streams_that_left():
     place = desk(feature("A", True))
     streams = [place.open(key) for key in (CLIENT, SERVER, CLIENT)]
