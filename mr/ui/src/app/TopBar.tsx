@@ -18,6 +18,7 @@ import { useNotify } from '@/kit/notify';
 import { LANGUAGES, useTexts } from '@/texts';
 import { ChangePassword } from './ChangePassword';
 import { useLanguage } from './language';
+import { LiveMark } from './LiveMark';
 import { AppLink } from './navigate';
 import { PortfolioSelect } from './PortfolioSelect';
 import { openPalette } from './palette';
@@ -44,6 +45,7 @@ export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
       </Anchor>
       <PortfolioSelect />
       <div style={{ flex: 1 }} />
+      <LiveMark />
       <Button
         variant="default"
         size="xs"
