@@ -8,6 +8,7 @@ Must not know environments, accounts or transports.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
@@ -106,6 +107,7 @@ class FeatureState(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False
     _rules: tuple[RolloutStrategy, ...] | None = None
     _plain: bytes | None = None
     _extended: bytes | None = None
+    _begin: bytes | None = None
 
     # The rules made ready, kept here by `common.evaluation.rules` so that they live as long as the state.
     compiled: Any = None
@@ -137,6 +139,13 @@ class FeatureState(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False
         return int.from_bytes(blake2b(self.fingerprint + self.version.to_bytes(8, "big")).digest()[:8], "big")
 
     @property
+    def text_bytes(self) -> int:
+        """How long its texts are together: what differs most between states that are held."""
+        return (
+            len(self.key) + len(self.value or b"") + len(self.strategies or b"") + len(self.properties or b"")
+        )
+
+    @property
     def rules(self) -> tuple[RolloutStrategy, ...]:
         """The strategies, decoded on first use."""
         if self._rules is None:
@@ -159,23 +168,34 @@ class FeatureState(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False
         return self._head() + self._middle(value, strategy_id, extended=extended) + b"}"
 
     def _head(self) -> bytes:
-        return b'{"id":"%s","key":%s,"l":%s,"version":%d,"type":"%s"' % (
-            self.id.encode(),
-            json_text(self.key),
-            b"true" if self.locked else b"false",
-            self.version,
-            self.type.encode(),
-        )
+        # Kept: keys that Edge evaluates ask for it once per context and change.
+        held = self._begin
+        if held is None:
+            held = b'{"id":"%s","key":%s,"l":%s,"version":%d,"type":"%s"' % (
+                self.id.encode(),
+                json_text(self.key),
+                b"true" if self.locked else b"false",
+                self.version,
+                self.type.encode(),
+            )
+            msgspec.structs.force_setattr(self, "_begin", held)
+        return held
 
     def _middle(self, value: bytes | None, strategy_id: str | None, *, extended: bool) -> bytes:
         out = b""
         if value is not None and value != b"null":
             out += b',"value":' + value
         if strategy_id is not None:
-            out += b',"v":' + json_text(strategy_id)
+            out += b',"v":' + _quoted_id(strategy_id)
         if extended and self.properties is not None:
             out += b',"fp":' + self.properties
         return out
+
+
+@lru_cache(maxsize=4096)
+def _quoted_id(strategy_id: str) -> bytes:
+    """A few strategies decide for very many callers."""
+    return json_text(strategy_id)
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
