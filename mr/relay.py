@@ -55,7 +55,7 @@ POLL_SECONDS: Final = 0.2
 UPKEEP_SECONDS: Final = 60.0
 LONGEST_PAUSE_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 5.0
-BATCH: Final = 500
+BATCH: Final = 1_000
 KEEP_UPDATES_SECONDS: Final = 86_400.0
 WITHOUT_BUS_SECONDS: Final = 5.0
 """A leader that has been cut off from the bus for so long lets another try, who may not be."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -40,7 +41,9 @@ BEAT_AFTER_EVENTS: Final = 0.25
 LOOK_SECONDS: Final = 0.1
 """How soon an end of waiting is seen that nobody tells of: a connection, a lease."""
 LONGEST_PAUSE_SECONDS: Final = 1.0
-BATCH: Final = 500
+BATCH: Final = 1_000
+OFFERED: Final = 4_000
+"""Rows that may wait in memory, each of some kilobytes at most; what is more is read from the log again."""
 
 
 class BusUnavailable(Unavailable):
@@ -113,6 +116,13 @@ class _History(NamedTuple):
     epoch: str
 
 
+class _Offer(NamedTuple):
+    """Rows that got their positions under this term, in order."""
+
+    term: int
+    rows: Sequence[Row[Any]]
+
+
 class Sender:
     """One relay's way to the bus; `run` is its only task."""
 
@@ -135,7 +145,7 @@ class Sender:
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._history: _History | None = None
-        self._offered: tuple[int, Sequence[Row[Any]]] | None = None
+        self._offered: deque[_Offer] = deque()
         self._published = 0
         self._beaten_at = float("-inf")
         self._beat_at = 0.0
@@ -160,14 +170,15 @@ class Sender:
         self._woken.set()
 
     def offer(self, term: int, rows: Sequence[Row[Any]]) -> None:
-        """These got their positions just now: if they are what comes next, they need not be read again."""
-        self._offered = term, rows
+        """These got their positions just now: when they are what comes next, they need not be read again."""
+        if rows and sum(len(each.rows) for each in self._offered) + len(rows) <= OFFERED:
+            self._offered.append(_Offer(term, rows))
         self._woken.set()
 
     def forget(self) -> None:
         """The database has another history: read where it stands before anything more is sent."""
         self._history = None
-        self._offered = None
+        self._offered.clear()
         self._woken.set()
 
     def stop(self) -> None:
@@ -237,16 +248,19 @@ class Sender:
 
     def _take_offered(self, term: int) -> tuple[list[LoggedEvent], _History] | None:
         """What was offered, if it is all that comes next; the term was checked when it got its positions."""
-        offered, self._offered = self._offered, None
         history = self._history
-        if offered is None or history is None:
-            return None
-        under, rows = offered
-        if not under == term == history.term or rows[0].position != self._published + 1:
-            return None
-        if any(row.payload is None for row in rows):
-            return None
-        return [logged(row, term=term, epoch=history.epoch) for row in rows], history
+        while history is not None and self._offered:
+            offer = self._offered.popleft()
+            if not offer.term == term == history.term or offer.rows[0].position <= self._published:
+                continue
+            if offer.rows[0].position != self._published + 1:
+                # What is missing before these has to be read; they may be what comes next then.
+                self._offered.appendleft(offer)
+                return None
+            if any(row.payload is None for row in offer.rows):
+                return None
+            return [logged(row, term=term, epoch=history.epoch) for row in offer.rows], history
+        return None
 
     async def _read(self, term: int) -> tuple[list[LoggedEvent], _History]:
         """Read what comes next, in the snapshot that says that this is still the relay."""

@@ -303,8 +303,4 @@ class Holdings:
 
 def _weigh(snapshot: EnvironmentSnapshot) -> int:
     """Estimate a snapshot's bytes. Texts count three times: as they came, and in two encoded forms."""
-    texts = sum(
-        len(state.value or b"") + len(state.strategies or b"") + len(state.properties or b"") + len(state.key)
-        for state in snapshot.features.values()
-    )
-    return SNAPSHOT_BYTES + FEATURE_BYTES * len(snapshot.features) + 3 * texts
+    return SNAPSHOT_BYTES + FEATURE_BYTES * len(snapshot.features) + 3 * snapshot.text_bytes

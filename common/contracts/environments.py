@@ -152,6 +152,16 @@ class EnvironmentSnapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     application_id: str = ""
 
     _ordered: tuple[FeatureState, ...] | None = None
+    _text_bytes: int | None = None
+
+    @property
+    def text_bytes(self) -> int:
+        """The sum over its features, computed once, and not at all where a change carried it on."""
+        if self._text_bytes is None:
+            total = sum([state.text_bytes for state in self.features.values()])
+            msgspec.structs.force_setattr(self, "_text_bytes", total)
+            return total
+        return self._text_bytes
 
     @property
     def ordered(self) -> tuple[FeatureState, ...]:

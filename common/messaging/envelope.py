@@ -8,6 +8,7 @@ cluster share; what is not sealed is never decoded. Must not know NATS, sockets 
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ _ATTRIBUTE: Final = "ce-"
 _OURS: Final = "burgee-"
 # CloudEvents: printable ASCII but space, quote and percent stays as it is.
 _SAFE: Final = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9!#$&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]*")
 
 
 class Message(NamedTuple):
@@ -70,13 +72,18 @@ class Seal:
 
         Other headers are left out: servers may add their own, and nothing of ours reads them.
         """
-        parts = [message.subject.encode(), message.reply.encode()]
-        for name in sorted(message.headers):
+        parts = [message.subject, message.reply]
+        headers = message.headers
+        for name in sorted(headers):
             if name.startswith((_ATTRIBUTE, _OURS)) and name != SEAL:
-                parts += (name.encode(), message.headers[name].encode())
-        parts.append(message.payload)
-        text = b"".join(b"%d:%b" % (len(part), part) for part in parts)
-        return urlsafe_b64encode(hmac.digest(self._key, text, "sha256")).decode()
+                parts += (name, headers[name])
+        text = "".join([f"{len(part)}:{part}" for part in parts])
+        if not text.isascii():
+            # Nothing of ours is sent like this, and lengths are of bytes.
+            text = "".join([f"{len(part.encode())}:{part}" for part in parts])
+        payload = message.payload
+        sealed = b"%b%d:%b" % (text.encode(), len(payload), payload)
+        return urlsafe_b64encode(hmac.digest(self._key, sealed, "sha256")).decode()
 
 
 # CloudEvents binary mode
@@ -127,28 +134,26 @@ def event_tail(counter: CounterId) -> str:
 
 
 def event_headers(event: LoggedEvent, source: str) -> dict[str, str]:
-    """An event's headers; its payload goes beside them as it is.
+    """An event's headers, as `to_binary` would make them; its payload goes beside them as it is.
 
-    Numbers travel as text: CloudEvents' integers end at 32 bits.
+    Written out, for thousands may have to go at once. Numbers travel as text: CloudEvents' integers end at
+    32 bits.
     """
-    cloud_event = CloudEvent(
-        {
-            "specversion": "1.0",
-            "id": event.id,
-            "type": event.type,
-            "source": source,
-            "subject": event.counter.id,
-            "time": datetime.fromtimestamp(event.time, UTC),
-            "datacontenttype": "application/json",
-            "position": str(event.position),
-            "term": str(event.term),
-            "epoch": event.epoch,
-            "revision": str(event.revision),
-            "previous": str(event.previous),
-            "digest": str(event.digest),
-        }
-    )
-    return to_binary(cloud_event)[0]
+    return {
+        "ce-specversion": "1.0",
+        "ce-id": _quoted(event.id),
+        "ce-type": _quoted(event.type),
+        "ce-source": _quoted(source),
+        "ce-subject": _quoted(event.counter.id),
+        "ce-time": _instant(datetime.fromtimestamp(event.time, UTC)),
+        "ce-datacontenttype": "application/json",
+        "ce-position": str(event.position),
+        "ce-term": str(event.term),
+        "ce-epoch": _quoted(event.epoch),
+        "ce-revision": str(event.revision),
+        "ce-previous": str(event.previous),
+        "ce-digest": str(event.digest),
+    }
 
 
 def read_event(tail: str, headers: Mapping[str, str], payload: bytes) -> Event:
@@ -159,20 +164,22 @@ def read_event(tail: str, headers: Mapping[str, str], payload: bytes) -> Event:
     """
     letter, _, identity = tail.partition(".")
     kind = _KINDS.get(letter)
-    cloud_event = from_binary(headers, payload)
-    if kind is None or cloud_event.get_subject() != identity:
+    if headers.get("ce-specversion") != "1.0":
+        raise Malformed("not a CloudEvent of version 1.0")
+    if kind is None or _text(headers, "subject") != identity:
         raise Malformed(f"no counter is told of under {tail!r}")
+    _text(headers, "source")
     logged = LoggedEvent(
-        id=cloud_event.get_id(),
-        type=cloud_event.get_type(),
+        id=_text(headers, "id"),
+        type=_text(headers, "type"),
         counter=CounterId(kind, identity),
-        position=_number(cloud_event, "position"),
-        term=_number(cloud_event, "term"),
-        epoch=_text(cloud_event, "epoch"),
-        revision=_number(cloud_event, "revision"),
-        previous=_number(cloud_event, "previous"),
-        digest=_number(cloud_event, "digest"),
-        time=_seconds(cloud_event),
+        position=_number(headers, "position"),
+        term=_number(headers, "term"),
+        epoch=_text(headers, "epoch"),
+        revision=_number(headers, "revision"),
+        previous=_number(headers, "previous"),
+        digest=_number(headers, "digest"),
+        time=_seconds(headers),
         payload=payload,
     )
     try:
@@ -206,30 +213,36 @@ def read_heartbeat(headers: Mapping[str, str]) -> tuple[Heartbeat, Stamp]:
     if cloud_event.get_type() != HEARTBEAT_TYPE:
         raise Malformed(f"{cloud_event.get_type()!r} is no heartbeat")
     heartbeat = Heartbeat(
-        term=_number(cloud_event, "term"),
-        epoch=_text(cloud_event, "epoch"),
-        position=_number(cloud_event, "position"),
+        term=_number(headers, "term"),
+        epoch=_text(headers, "epoch"),
+        position=_number(headers, "position"),
     )
-    stamp = Stamp(cloud_event.get_source(), _number(cloud_event, "beat"), _seconds(cloud_event))
-    return heartbeat, stamp
+    return heartbeat, Stamp(_text(headers, "source"), _number(headers, "beat"), _seconds(headers))
 
 
-def _text(event: BaseCloudEvent, name: str) -> str:
-    value = event.get_extension(name)
-    if not isinstance(value, str):
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=_SAFE)
+
+
+def _text(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(_ATTRIBUTE + name)
+    if not value:
         raise Malformed(f"has no attribute {name}")
-    return value
+    return unquote(value) if "%" in value else value
 
 
-def _number(event: BaseCloudEvent, name: str) -> int:
-    text = _text(event, name)
+def _number(headers: Mapping[str, str], name: str) -> int:
+    text = _text(headers, name)
     if not (text.isascii() and text.isdecimal() and len(text) <= 20):
         raise Malformed(f"has no number {name}")
     return int(text)
 
 
-def _seconds(event: BaseCloudEvent) -> float:
-    moment = event.get_time()
-    if moment is None or moment.tzinfo is None:
+def _seconds(headers: Mapping[str, str]) -> float:
+    try:
+        moment = datetime.fromisoformat(_text(headers, "time"))
+    except ValueError as error:
+        raise Malformed("has no time") from error
+    if moment.tzinfo is None:
         raise Malformed("has no time")
     return moment.timestamp()

@@ -163,16 +163,10 @@ class NatsBus:
         with _unavailable():
             line = self._up()
             self._thrown_away = False
-            unconfirmed = 0
-            for event in events:
-                message = self._event_message(event, line.payload_at_most)
-                await line.send(message)
-                self.metrics.messages["out", "event"] += 1
-                unconfirmed += len(message.payload)
-                if unconfirmed > UNCONFIRMED_BYTES:
-                    await line.confirm()
-                    unconfirmed = 0
-            await self._confirm(line)
+            for some in self._in_bounds(events, line.payload_at_most):
+                await line.send(*some)
+                self.metrics.messages["out", "event"] += len(some)
+                await self._confirm(line)
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         stamp = Stamp(self._source, self._beats.next(), time.time())
@@ -489,6 +483,20 @@ class NatsBus:
         except Unavailable:
             # Whoever asked sees that the connection is gone, or that no answer comes.
             self._drop("unanswered", "")
+
+    def _in_bounds(self, events: Sequence[LoggedEvent], payload_at_most: int) -> Iterator[list[Message]]:
+        """The events' messages, in the portions that are confirmed together."""
+        portion: list[Message] = []
+        size = 0
+        for event in events:
+            message = self._event_message(event, payload_at_most)
+            portion.append(message)
+            size += len(message.payload)
+            if size > UNCONFIRMED_BYTES:
+                yield portion
+                portion, size = [], 0
+        if portion:
+            yield portion
 
     def _event_message(self, event: LoggedEvent, payload_at_most: int) -> Message:
         payload = event.payload

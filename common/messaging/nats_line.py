@@ -204,15 +204,21 @@ class Line:
 
     # Use
 
-    async def send(self, message: Message) -> None:
-        """Hand a message to the connection. Nothing is promised: see `confirm`. Raises `Congested` too."""
+    async def send(self, *messages: Message) -> None:
+        """Hand messages to the connection, in order. Nothing is promised: see `confirm`.
+
+        Raises `Congested` too.
+        """
         self._check()
         if self.unsent_bytes > MAX_UNSENT_BYTES:
             raise Congested("the bus does not take messages fast enough")
+        commands = b"".join([_command(each, self._client.max_payload) for each in messages])
         try:
-            await self._client.publish(
-                message.subject, message.payload, reply=message.reply, headers=dict(message.headers)
-            )
+            # Not nats-py's `publish`: it takes longer over one message's headers than all of ours together.
+            await self._client._send_command(commands)  # noqa: SLF001
+            kicks = self._client._flush_queue  # noqa: SLF001
+            if kicks is not None and kicks.empty():
+                await self._client._flush_pending()  # noqa: SLF001
         except _FAULTS as error:
             self._break(_words(error))
             raise LineBroken(self.fault) from error
@@ -356,6 +362,17 @@ class Line:
             return word
 
         return given
+
+
+def _command(message: Message, at_most: int) -> bytes:
+    """What makes the server take a message: HPUB of NATS's client protocol."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in message.headers.items()])
+    head = f"NATS/1.0\r\n{lines}\r\n".encode()
+    if head.count(b"\n") != len(message.headers) + 2 or len(message.payload) > at_most:
+        raise ValueError("a message that cannot be sent")
+    where = f"{message.subject} {message.reply}" if message.reply else message.subject
+    size = len(head) + len(message.payload)
+    return b"HPUB %b %d %d\r\n%b%b\r\n" % (where.encode(), len(head), size, head, message.payload)
 
 
 def _credentials(settings: BusSettings, address: str) -> dict[str, str]:

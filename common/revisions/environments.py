@@ -68,11 +68,15 @@ def fresh_digest(snapshot: EnvironmentSnapshot) -> int:
 
 def _changed(held: EnvironmentSnapshot, event: Event, data: FeaturesChanged) -> EnvironmentSnapshot:
     features = dict(held.features)
-    digest = held.digest
+    digest, texts = held.digest, held.text_bytes
     for feature_id in data.removed:
-        digest -= _share(features.pop(feature_id, None))
+        before = features.pop(feature_id, None)
+        digest -= _share(before)
+        texts -= _texts(before)
     for state in data.states:
-        digest += state.row_digest - _share(features.get(state.id))
+        before = features.get(state.id)
+        digest += state.row_digest - _share(before)
+        texts += state.text_bytes - _texts(before)
         features[state.id] = state
     return EnvironmentSnapshot(
         id=held.id,
@@ -84,11 +88,16 @@ def _changed(held: EnvironmentSnapshot, event: Event, data: FeaturesChanged) -> 
         organization_id=held.organization_id,
         portfolio_id=held.portfolio_id,
         application_id=held.application_id,
+        _text_bytes=texts,
     )
 
 
 def _share(state: FeatureState | None) -> int:
     return 0 if state is None else state.row_digest
+
+
+def _texts(state: FeatureState | None) -> int:
+    return 0 if state is None else state.text_bytes
 
 
 def _tombstones(held: tuple[Tombstone, ...], data: FeaturesChanged, now: float) -> tuple[Tombstone, ...]:

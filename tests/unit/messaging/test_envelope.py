@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
@@ -100,6 +101,17 @@ def test_data_that_cannot_be_read_makes_a_pointer(payload):
     assert (event.counter, event.position, event.revision) == (CounterId("environment", HOME), 7, 7)
 
 
+@given(st.text(min_size=1), st.integers(0, 2**64 - 1))
+def test_an_events_headers_are_what_the_binding_makes_of_it(text, number):
+    logged = msgspec.structs.replace(plain_event(7), id=text, epoch=text, digest=number)
+    headers = event_headers(logged, SOURCE)
+    event = from_binary(headers, logged.payload)
+    assert to_binary(event) == (headers, logged.payload)
+    assert (event.get_id(), event.get_extension("epoch")) == (text, text)
+    assert event.get_extension("digest") == str(number)
+    assert all(value.isascii() for value in headers.values())
+
+
 def test_data_of_a_kind_from_a_later_release_makes_a_pointer():
     logged = plain_event(7)
     headers = event_headers(logged, SOURCE) | {"ce-type": "publish-feature-v2"}
@@ -116,6 +128,10 @@ def test_data_of_a_kind_from_a_later_release_makes_a_pointer():
         {"ce-time": "yesterday"},
         {"ce-time": "2018-04-05T03:56:24"},
         {"ce-subject": "another"},
+        {"ce-specversion": "0.3"},
+        {"ce-source": ""},
+        {"ce-id": ""},
+        {"ce-type": ""},
     ],
 )
 def test_an_event_whose_place_cannot_be_read_is_malformed(change):

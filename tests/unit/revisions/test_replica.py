@@ -111,6 +111,19 @@ def test_a_repetition_has_no_effect(replica, log, listener):
     assert replica.position == log.position
 
 
+def test_how_much_a_snapshot_holds_is_carried_on_by_each_delta(replica, log):
+    for change in (
+        lambda: log.set_feature(HOME, "b", b'"much longer than before"'),
+        lambda: log.set_feature(HOME, "b", b"1"),
+        lambda: log.delete_feature(HOME, "a"),
+    ):
+        assert replica.environments[HOME].value.text_bytes
+        change()
+        hear(replica, log)
+        snapshot = replica.environments[HOME].value
+        assert snapshot.text_bytes == sum(each.text_bytes for each in snapshot.features.values())
+
+
 def test_applying_a_delta_leaves_the_old_snapshot_as_it_was(replica, log):
     before = replica.environments[HOME].value
     log.set_feature(HOME, "b")
