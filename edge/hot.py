@@ -45,6 +45,8 @@ _STREAM_HEAD: Final = heads.lines(
         (b"content-type", b"text/event-stream"),
         (b"cache-control", DEFAULT_CACHE_CONTROL.encode()),
         (b"x-accel-buffering", b"no"),
+        # Without chunks, some clients wait until there is much more than one event.
+        (b"transfer-encoding", b"chunked"),
     ]
 )
 
@@ -259,11 +261,12 @@ class HotProtocol(GuardedHttp):
         if parser.get_method() != b"GET" or not parser.should_keep_alive():
             return None
         if self.headers == self._former_headers and self.url == self._former_url:
-            return self._former_head
-        head = heads.read(self.url, self.headers)
-        if head is None or (head.names_connection and parser.get_http_version() != "1.1"):
+            head = self._former_head
+        else:
+            head = heads.read(self.url, self.headers)
+            self._former_url, self._former_headers, self._former_head = self.url, self.headers, head
+        if head is not None and head.names_connection and parser.get_http_version() != "1.1":
             return None
-        self._former_url, self._former_headers, self._former_head = self.url, self.headers, head
         return head
 
     def _leave_to_framework(self) -> None:
@@ -398,6 +401,8 @@ class HotProtocol(GuardedHttp):
         else:
             self._send_refusal(outcome, head, began, last=not pending.keep_alive)
         self.on_response_complete()
+        if self.transport.is_closing():
+            self._end_idleness()
 
     def _send_refusal(self, error: Exception, head: Head, began: float, *, last: bool) -> None:
         parts = self.parts

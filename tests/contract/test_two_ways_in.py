@@ -275,6 +275,12 @@ def test_a_request_that_came_before(ways, name):
     assert ways.ask(poll() + POLLS[name] + poll() + POLLS[name] + LAST).closed
 
 
+def test_the_same_head_in_an_older_version(ways):
+    kept = "Connection: keep-alive"
+    ways.ask(poll(kept) + poll(kept) + poll(kept, version="1.0") + LAST)
+    ways.ask(poll() + poll(version="1.0") + LAST)
+
+
 def test_tags_match_the_same(ways):
     for accepts in ((), ("Accept-Encoding: gzip",)):
         [answer] = ways.ask(poll(*accepts, "Connection: close")).answers
