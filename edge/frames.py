@@ -15,6 +15,28 @@ FAILURE: Final = b'event: failure\ndata: {"status":"unknown API key"}\n\n'
 PIECE_BYTES: Final = 32 * 1024
 
 
+LAST_CHUNK: Final = b"0\r\n\r\n"
+"""What ends a body that is sent in chunks."""
+
+
+class Said:
+    """What is said to a stream at once: its bytes, and the same as one chunk of HTTP, made once for all."""
+
+    __slots__ = ("_chunk", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._chunk: bytes | None = None
+
+    @property
+    def chunk(self) -> bytes:
+        """One chunk: some clients wait for much more than one event where a body has no chunks."""
+        chunk = self._chunk
+        if chunk is None:
+            chunk = self._chunk = b"%x\r\n%b\r\n" % (len(self.data), self.data)
+        return chunk
+
+
 def features(tag: str, array: bytes, parting: bytes = b"") -> bytes:
     """Frame the full list, and the frames that follow it; ``tag`` becomes the event's id, unquoted."""
     return b"event: features\nid: %s\ndata: %s\n\n%s" % (tag.encode("ascii"), array, parting)

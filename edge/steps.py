@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from common.contracts.environments import EnvironmentSnapshot, Policy
 from edge.answers import View, ViewName, earliest, is_due
 from edge.differences import NOTHING, Difference, Moves, Sent, difference, moves
+from edge.frames import Said
 
 _STEPS_HELD: Final = 4_096
 _MOVES_HELD: Final = 256
@@ -32,13 +33,13 @@ class Standing:
         self.number = number
 
 
-class Step:
+class Step(Said):
     """What to send next to all who stand at one place, and where they stand then. May be no bytes at all."""
 
-    __slots__ = ("data", "events", "standing")
+    __slots__ = ("events", "standing")
 
     def __init__(self, data: bytes, events: int, standing: Standing) -> None:
-        self.data = data
+        super().__init__(data)
         self.events = events
         self.standing = standing
 

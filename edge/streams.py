@@ -17,6 +17,7 @@ from common.errors import Unavailable
 from common.evaluation.context import EvaluationContext
 from edge import frames
 from edge.access import Access
+from edge.frames import Said
 from edge.hub import Hub, Stream
 from edge.limits import Holds
 from edge.lookups import Lookup, Lookups, Outcome
@@ -32,6 +33,11 @@ _CLOSEST_LOOK_SECONDS: Final = 0.02
 # The last share of a drain is for those whose environment is still being loaded.
 _DRAIN_SPREAD: Final = 0.9
 _NEVER: Final = float("inf")
+
+ACK: Final = Said(frames.ACK)
+BYE: Final = Said(frames.BYE)
+_HEARTBEAT: Final = Said(frames.HEARTBEAT)
+_FAILURE: Final = Said(frames.FAILURE)
 
 
 class StreamTimes(Protocol):
@@ -105,7 +111,7 @@ class Life:
             self._ends_at = now + streams.times.stream_seconds * random.uniform(0.8, 1.2)  # noqa: S311
         self._spoke(now)
 
-    def next(self, now: float, wall: float) -> bytes | None:
+    def next(self, now: float, wall: float) -> Said | None:
         """Return what to send next, None = nothing yet; ``now`` is monotonic, ``wall`` the clock's time."""
         stream = self.stream
         if stream is not None:
@@ -115,7 +121,7 @@ class Life:
             return None
         if self._visitor is None or now >= self._gives_up_at:
             self.over = True
-            return frames.BYE
+            return BYE
         return self._wait(self._visitor, now, wall)
 
     def handed_over(self) -> None:
@@ -162,20 +168,20 @@ class Life:
         self._visitor = None
         self._streams.ended(self)
 
-    def _live(self, stream: Stream, now: float, wall: float) -> bytes | None:
+    def _live(self, stream: Stream, now: float, wall: float) -> Said | None:
         if not stream.revoked:
             step = stream.take(wall)
             if step is not None:
                 self.spoke_at = now
                 self._streams.usage.events.count += step.events
-                return step.data
+                return step
             stream.handed_over()
             if now < self._ends_at:
                 return self._heartbeat(now)
         self.over = True
-        return frames.BYE
+        return BYE
 
-    def _wait(self, visitor: Visitor, now: float, wall: float) -> bytes | None:
+    def _wait(self, visitor: Visitor, now: float, wall: float) -> Said | None:
         if visitor.key is None:
             return self._fail(visitor, now)
         lookup = self._lookup
@@ -221,7 +227,7 @@ class Life:
         self._asks_at = now + self._pause_seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _join(self, key: SdkKey, context: EvaluationContext, now: float, wall: float) -> bytes | None:
+    def _join(self, key: SdkKey, context: EvaluationContext, now: float, wall: float) -> Said | None:
         """Go live; None when what is needed is not at hand, even if it was found a moment ago."""
         stream = self._streams.join(key, context, self.wake)
         if stream is None:
@@ -231,7 +237,7 @@ class Life:
         self._visitor = None
         return self._live(stream, now, wall)
 
-    def _fail(self, visitor: Visitor, now: float) -> bytes:
+    def _fail(self, visitor: Visitor, now: float) -> Said:
         """Keep a useless stream open for a while: SDKs that are closed at once come back at once."""
         self._streams.usage.hit("stream", "unknown")
         if self._streams.holds.begin(visitor.caller):
@@ -239,13 +245,13 @@ class Life:
             self._held_until = min(until, self._gives_up_at)
         else:
             self.over = True
-        return frames.FAILURE
+        return _FAILURE
 
-    def _heartbeat(self, now: float) -> bytes | None:
+    def _heartbeat(self, now: float) -> Said | None:
         if now < self.spoke_at + self._silence:
             return None
         self._spoke(now)
-        return frames.HEARTBEAT
+        return _HEARTBEAT
 
     def _spoke(self, now: float) -> None:
         share = random.uniform(6 / 7, 8 / 7)  # noqa: S311 - spreads streams, nothing secret
@@ -297,7 +303,7 @@ class Streams:
             return False
 
     def begin(self, visitor: Visitor, wake: Callable[[], None], now: float) -> Life:
-        """Begin a stream that has sent `frames.ACK`; ``wake`` is called when there may be news.
+        """Begin a stream that has sent `ACK`; ``wake`` is called when there may be news.
 
         It returns at once and does no I/O. Whoever begins one must `close` it.
         """
@@ -313,12 +319,12 @@ class Streams:
         news = asyncio.Event()
         life = self.begin(visitor, news.set, time.monotonic())
         try:
-            yield frames.ACK
+            yield ACK.data
             while not life.over:
                 news.clear()
                 said = life.next(time.monotonic(), self.clock())
                 if said is not None:
-                    for piece in frames.pieces(said):
+                    for piece in frames.pieces(said.data):
                         yield piece
                     life.handed_over()
                 elif not life.over:

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import structlog
 
-from edge import frames
+from edge.frames import LAST_CHUNK
 from edge.steps import Standing, Step
-from edge.streams import Life, Streams, Visitor
+from edge.streams import ACK, BYE, Life, Streams, Visitor
 from edge.usage import Usage
 from edge.wheel import Wheel
 
@@ -48,9 +48,9 @@ class TakenStreams:
     def open(
         self, transport: asyncio.Transport, visitor: Visitor, *, head: bytes, connections: set[Any]
     ) -> "TakenStream":
-        """Take the connection over and begin a stream on it; ``head`` is the answer up to its body.
+        """Take the connection over and begin a stream on it.
 
-        The stream is the transport's protocol from now on, and is in ``connections`` while it is open.
+        ``head`` is the answer up to its body, which it says comes in chunks. The stream is the transport's protocol from now on, and is in ``connections`` while it is open.
         """
         taken = TakenStream(self, transport, connections)
         connections.add(taken)
@@ -110,15 +110,15 @@ class TakenStream(asyncio.Protocol):
         now = time.monotonic()
         life = self.life = self._all.streams.begin(visitor, self.wake, now)
         wall = self._all.streams.clock()
-        first = head + frames.ACK
-        opening = life.next(now, wall)
-        if opening is not None and len(opening) <= PIECE_BYTES:
+        first = head + ACK.chunk
+        said = life.next(now, wall)
+        opening = b"" if said is None else said.chunk
+        if len(opening) <= PIECE_BYTES:
             # One write, one packet: a small copy is cheaper than a second of both.
             self._give(first + opening)
         else:
             self._give(first)
-            if opening is not None:
-                self._give(opening)
+            self._give(opening)
         self._settle(life, now, wall)
 
     def wake(self) -> None:
@@ -142,7 +142,7 @@ class TakenStream(asyncio.Protocol):
             elif not life.over:
                 said = life.next(now, wall)
                 if said is not None:
-                    self._give(said)
+                    self._give(said.chunk)
             self._settle(life, now, wall)
 
     def shutdown(self) -> None:
@@ -152,7 +152,7 @@ class TakenStream(asyncio.Protocol):
         if self._paused or self._rest is not None:
             self.cut()
             return
-        self.transport.write(frames.BYE)
+        self.transport.write(BYE.chunk)
         self._leave(self.life, time.monotonic())
 
     def pause_writing(self) -> None:
@@ -249,6 +249,7 @@ class TakenStream(asyncio.Protocol):
         life.close()
         if self.transport is not None:
             self._progress_at = now
+            self.transport.write(LAST_CHUNK)
             self.transport.close()
             self._all.wheel.call(self, now + self._all.stall_seconds)
 
@@ -337,7 +338,7 @@ class Pump:
             or before.sent.changes_at is not None
         ):
             return
-        data, number, marked, followed = step.data, after.number, self._marked, 0
+        data, number, marked, followed = step.chunk, after.number, self._marked, 0
         for _ in range(min(FOLLOWING_AT_ONCE, len(marked))):
             taken = marked[0]
             life = taken.life
@@ -357,7 +358,7 @@ class Pump:
                 break
             marked.popleft()
             taken.is_marked = False
-            if data:
+            if step.events:
                 try:
                     transport.write(data)
                 except Exception:

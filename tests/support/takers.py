@@ -25,7 +25,10 @@ from edge.taken import TakenStreams
 from edge.usage import Usage
 from tests.support.sources import MemorySource
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
+)
 
 
 class Taker(asyncio.Protocol):
@@ -104,6 +107,18 @@ class Client:
             while piece := await loop.sock_recv(self.sock, 1 << 20):
                 pieces.append(piece)
         return b"".join(pieces)
+
+
+def body_of(heard: bytes) -> bytes:
+    """Take the head and the chunks' framing off; checks that the last one is whole, and whether it ends."""
+    rest, pieces = heard.removeprefix(HEAD), []
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size, 16)
+        assert rest[length : length + 2] == b"\r\n", "a chunk is not whole"
+        pieces.append(rest[:length])
+        rest = rest[length + 2 :]
+    return b"".join(pieces)
 
 
 @asynccontextmanager

@@ -10,11 +10,13 @@ import pytest
 import uvloop
 
 from edge import frames
+from edge.frames import LAST_CHUNK
+from edge.streams import ACK, BYE
 from edge.taken import IGNORED_BYTES, PIECE_BYTES
 from tests.support.edges import CLIENT, NOBODY, SERVER
 from tests.support.replicas import events_of
 from tests.support.sources import MemorySource, account, environment, feature
-from tests.support.takers import HEAD, Client, Taking, open_taking
+from tests.support.takers import HEAD, Client, Taking, body_of, open_taking
 from tests.support.waiting import eventually
 
 pytestmark = [
@@ -39,7 +41,7 @@ def big(size: int = BIG) -> MemorySource:
 
 
 def names(heard: bytes) -> list[str]:
-    return [name for name, _ in events_of(heard.removeprefix(HEAD))]
+    return [name for name, _ in events_of(body_of(heard))]
 
 
 async def change(source: MemorySource, version: int) -> None:
@@ -52,7 +54,8 @@ def test_head_ack_and_features_are_one_write_and_changes_follow(run: Run) -> Non
         async with open_taking(source, stream_seconds=0.6) as taking:
             sock = await taking.connect(CLIENT)
             heard = await sock.until(b'"CART"')
-            assert heard.startswith(HEAD + frames.ACK + b"event: features\n")
+            assert heard.startswith(HEAD + ACK.chunk)
+            assert heard.partition(ACK.chunk)[2].partition(b"\r\n")[2].startswith(b"event: features\n")
             await change(source, 8)
             heard += await sock.rest()
             assert names(heard) == ["ack", "features", "feature", "bye"]
@@ -73,7 +76,7 @@ def test_a_cold_key_waits_with_heartbeats_and_an_unknown_one_is_held(run: Run) -
             source.cut_off = False
             await waiting.until(b"event: features\n")
             began = time.monotonic()
-            assert (await unknown.rest()).endswith(frames.FAILURE)
+            assert body_of(await unknown.rest()).endswith(frames.FAILURE)
             assert time.monotonic() - began >= 0.2
 
     run(main())
@@ -240,8 +243,8 @@ def test_a_server_that_stops_says_bye_to_whoever_listens_and_cuts_the_others(run
             await listening.until(b"\n\n", within_seconds=20)
             for connection in tuple(taking.connections):
                 connection.shutdown()
-            assert await listening.rest() == frames.BYE
-            assert not (await stopped.rest()).endswith(frames.BYE)
+            assert await listening.rest() == b"\r\n" + BYE.chunk + LAST_CHUNK
+            assert not (await stopped.rest()).endswith(BYE.chunk + LAST_CHUNK)
             await eventually(lambda: not taking.connections)
 
     run(main())
@@ -261,7 +264,7 @@ def test_draining_sends_everybody_away_spread_over_the_time(run: Run) -> None:
             gone: list[float] = []
 
             async def follow(sock: Client) -> None:
-                assert (await sock.rest()).endswith(frames.BYE)
+                assert (await sock.rest()).endswith(BYE.chunk + LAST_CHUNK)
                 gone.append(time.monotonic())
 
             async with asyncio.TaskGroup() as tasks:
