@@ -310,7 +310,7 @@ export const features = {
     lockedText: (environment: string) => `Unlock it in ${environment} and switch it at once? It stays unlocked.`,
     unlockAndSwitch: (value: string) => `Unlock and switch ${value}`,
     switched: (name: string, value: string, environment: string) => `${name} is ${value} in ${environment}.`,
-    undo: 'Undo',
+    undo: 'Switch back',
     notAllowed: 'Your role there does not allow switching.',
     lockedNotAllowed: 'It is locked, and your role there may not unlock it.',
     retired: 'It is retired there; open it to bring it back first.',

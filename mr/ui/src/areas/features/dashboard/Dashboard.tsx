@@ -1,6 +1,6 @@
 /** The working screen: an application's features in all environments, and the editor beside them. */
 import { Button, Group, Kbd, Pagination, Text } from '@mantine/core';
-import { IconEyeOff, IconFlag, IconPlus, IconSearchOff, IconStack2 } from '@tabler/icons-react';
+import { IconArrowBackUp, IconEyeOff, IconFlag, IconPlus, IconSearchOff, IconStack2 } from '@tabler/icons-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Application } from '@/api/schema';
 import { isPortfolioAdmin, mayCreateFeatures } from '@/app/permissions';
@@ -8,11 +8,11 @@ import { useMe } from '@/app/session';
 import { AppLink, useSearchParam } from '@/app/navigate';
 import { EmptyState, Failure, Loading, Page } from '@/kit';
 import { ForApplication } from '@/kit/ForApplication';
-import { Propagation } from '@/kit/Propagation';
 import { useTexts } from '@/texts';
 import { CreateFeature } from '../definition/CreateFeature';
 import { FeatureMenu, type MenuRequest } from '../definition/FeatureMenu';
 import { EditorDrawer, useOpenFeature } from '../editor/EditorDrawer';
+import { SavedLine } from '../editor/SavedLine';
 import { type Choices, useChoices, useHidden } from './choices';
 import styles from './Dashboard.module.css';
 import { useFreshValues } from './fresh';
@@ -49,6 +49,12 @@ function OfApplication({ application, title }: { application: Application; title
   const shown = useMemo(() => grid.environments.filter((each) => !hidden.has(each.id)), [grid.environments, hidden]);
   const mayCreate = mayCreateFeatures(me, application.id, application.portfolioId);
   const focusGrid = () => area.current?.querySelector<HTMLElement>('[role=grid]')?.focus();
+  /** Switching back is a switch like any other: a new version, asked about in production. */
+  const undo = () => {
+    const feature = grid.features.find((each) => each.key === quick.saved?.key);
+    const environment = grid.environments.find((each) => each.id === quick.saved?.environmentId);
+    if (feature !== undefined && environment !== undefined) quick.request(feature, environment);
+  };
   const narrow = (next: Choices) => {
     setChoices(next);
     setPage(0);
@@ -108,7 +114,15 @@ function OfApplication({ application, title }: { application: Application; title
             onSwitch={quick.request}
             onMenu={(feature: GridFeature, at) => setMenu({ feature, at })}
           />
-          <Footer saved={quick.saved} grid={grid} page={page} onPage={setPage} size={choices.size} onSize={(size) => narrow({ ...choices, size })} />
+          <Footer
+            saved={quick.saved}
+            onUndo={undo}
+            grid={grid}
+            page={page}
+            onPage={setPage}
+            size={choices.size}
+            onSize={(size) => narrow({ ...choices, size })}
+          />
         </Content>
       </Page>
       {creating === 'yes' && mayCreate ? <CreateFeature application={application} onClose={() => setCreating('')} /> : null}
@@ -181,6 +195,7 @@ function Content({ grid, shown, application, mayCreate, onCreate, onShowAll, onR
 
 interface FooterProps {
   saved: QuickState['saved'];
+  onUndo: () => void;
   grid: GridState;
   page: number;
   onPage: (page: number) => void;
@@ -188,11 +203,17 @@ interface FooterProps {
   onSize: (size: number | null) => void;
 }
 
-function Footer({ saved, grid, page, onPage, size, onSize }: FooterProps) {
+function Footer({ saved, onUndo, grid, page, onPage, size, onSize }: FooterProps) {
   const t = useTexts().features;
   return (
     <Group justify="space-between" gap="sm">
-      {saved === null ? null : <Propagation environmentId={saved.environmentId} savedAt={saved.at} />}
+      {saved === null ? null : (
+        <SavedLine saved={saved}>
+          <Button size="compact-xs" variant="default" leftSection={<IconArrowBackUp size={14} />} onClick={onUndo}>
+            {t.quick.undo}
+          </Button>
+        </SavedLine>
+      )}
       <Group gap={6} visibleFrom="md" display={saved === null ? undefined : 'none'}>
         <Kbd size="xs">↑ ↓ ← →</Kbd> <Kbd size="xs">Enter</Kbd> <Kbd size="xs">Space</Kbd> <Kbd size="xs">M</Kbd>
         <Text size="xs" c="dimmed">{t.grid.help}</Text>

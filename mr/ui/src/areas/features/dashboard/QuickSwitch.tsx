@@ -7,6 +7,7 @@ import type { Application } from '@/api/schema';
 import { useNotify } from '@/kit';
 import { useTexts } from '@/texts';
 import { ReviewDialog, type ReviewItem } from '../editor/ReviewDialog';
+import type { Saved } from '../editor/useSaving';
 import { type Draft, draftOf } from '../model/draft';
 import { freshValues, spread, useSave } from '../model/saving';
 import { cellOf, type GridEnvironment, type GridFeature } from './table';
@@ -24,7 +25,7 @@ export interface QuickState {
   confirm: () => Promise<void>;
   cancel: () => void;
   /** The last one that was saved, to follow it to the SDKs. */
-  saved: { environmentId: string; at: number } | null;
+  saved: (Saved & { key: string }) | null;
 }
 
 export function useQuickSwitch(application: Application): QuickState {
@@ -39,10 +40,11 @@ export function useQuickSwitch(application: Application): QuickState {
   const perform = useCallback(
     async (wanted: Wanted) => {
       await save({ applicationId, environmentId: wanted.environmentId, key: wanted.key }, wanted.after, wanted.version);
-      setSaved({ environmentId: wanted.environmentId, at: Date.now() });
-      notify.success(t.quick.switched(wanted.feature, wanted.after.value === true ? t.values.on : t.values.off, wanted.environment));
+      const value = wanted.after.value === true ? t.values.on : t.values.off;
+      const text = t.quick.switched(wanted.feature, value, wanted.environment);
+      setSaved({ environmentId: wanted.environmentId, key: wanted.key, at: Date.now(), text });
     },
-    [save, notify, applicationId, t],
+    [save, applicationId, t],
   );
 
   const request = useCallback(

@@ -13,7 +13,6 @@ import { useSearchParam } from '@/app/navigate';
 import { applicationRoles } from '@/app/permissions';
 import { useMe } from '@/app/session';
 import { ProductionMark } from '@/kit/ProductionMark';
-import { Propagation } from '@/kit/Propagation';
 import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { draftOf } from '../model/draft';
@@ -25,6 +24,7 @@ import { ConflictDialog } from './ConflictDialog';
 import { useDrafts } from './drafts';
 import styles from './FeatureEditor.module.css';
 import { ReviewDialog } from './ReviewDialog';
+import { SavedLine } from './SavedLine';
 import { useSaving } from './useSaving';
 import { ValuePanel } from './ValuePanel';
 
@@ -174,7 +174,7 @@ function Footer({ current, dirty, production, saving, drafts }: FooterProps) {
     <Box className={styles.footer}>
       <Group justify="space-between">
         {dirty.length === 0 && saving.saved !== null ? (
-          <Propagation environmentId={saving.saved.environmentId} savedAt={saving.saved.at} />
+          <SavedLine saved={saving.saved} />
         ) : (
           <Text size="sm" role="status">
             {dirty.length === 0 ? '' : t.unsavedCount(dirty.length)}

@@ -65,7 +65,7 @@ function Text({ type, value, onChange, label, description, error, readOnly, comp
     readOnly: readOnly ?? false,
     rightSection:
       value === null || readOnly ? null : (
-        <CloseButton size="sm" aria-label={`${t.editor.clearValue}: ${label}`} title={t.editor.clearValue} onClick={() => onChange(null)} />
+        <CloseButton size="sm" aria-label={compact ? `${t.editor.clearValue}: ${label}` : t.editor.clearValue} title={t.editor.clearValue} onClick={() => onChange(null)} />
       ),
     styles: { input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 13 } },
   };

@@ -3,7 +3,6 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useCallback, useState } from 'react';
 import { hasStatus } from '@/api/problem';
 import type { FeatureEnvironment } from '@/api/schema';
-import { useNotify } from '@/kit';
 import { useTexts } from '@/texts';
 import { type Draft, draftOf } from '../model/draft';
 import { freshValues, useSave } from '../model/saving';
@@ -38,6 +37,13 @@ interface Review {
   close: () => void;
 }
 
+/** What was saved last, to follow it to the SDKs. */
+export interface Saved {
+  environmentId: string;
+  at: number;
+  text: string;
+}
+
 /** The conflict is shown instead of an error. */
 class InConflict extends Error {}
 
@@ -45,13 +51,12 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
   const texts = useTexts();
   const t = texts.features;
   const client = useQueryClient();
-  const notify = useNotify();
   const put = useSave();
   const [busy, setBusy] = useState(false);
   const [refusals, setRefusals] = useState<ReadonlyMap<string, Refusal>>(new Map());
   const [asked, setAsked] = useState<readonly string[] | null>(null);
   const [conflicting, setConflicting] = useState<{ id: string; theirs: FeatureEnvironment } | null>(null);
-  const [saved, setSaved] = useState<{ environmentId: string; at: number } | null>(null);
+  const [saved, setSaved] = useState<Saved | null>(null);
   const type = feature.valueType ?? 'BOOLEAN';
   const key = feature.key ?? '';
 
@@ -83,8 +88,7 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
     }
     drafts.drop(id);
     forget(id);
-    setSaved({ environmentId: id, at: Date.now() });
-    notify.success(t.editor.saved(name));
+    setSaved({ environmentId: id, at: Date.now(), text: t.editor.saved(name) });
   };
 
   const attemptAll = async (ids: readonly string[]): Promise<void> => {
