@@ -50,7 +50,8 @@ class TakenStreams:
     ) -> "TakenStream":
         """Take the connection over and begin a stream on it.
 
-        ``head`` is the answer up to its body, which it says comes in chunks. The stream is the transport's protocol from now on, and is in ``connections`` while it is open.
+        ``head`` is the answer up to its body, which it says comes in chunks. The stream is the transport's
+        protocol from now on, and is in ``connections`` while it is open.
         """
         taken = TakenStream(self, transport, connections)
         connections.add(taken)
