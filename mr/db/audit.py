@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mr.db.audited import AUDITED, HIDDEN, Told, changes_of
@@ -258,7 +258,8 @@ _IN_APPLICATION: Final = (Application.portfolio_id, Application.id)
 
 _STATEMENTS: Final[Mapping[str, Select[*tuple[Any, ...]]]] = {
     "organization": select(Organization.id, Organization.name),
-    "person": select(Person.id, Person.email),
+    # Accounts have no address.
+    "person": select(Person.id, func.coalesce(Person.email, Person.name)),
     "portfolio": select(Portfolio.id, Portfolio.name, Portfolio.id.label("portfolio")),
     "application": select(Application.id, Application.name, *_IN_APPLICATION[:1], Application.id.label("a")),
     "environment": select(Environment.id, Environment.name, *_IN_APPLICATION, Environment.id.label("e")).join(

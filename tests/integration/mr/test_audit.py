@@ -242,6 +242,7 @@ async def _all_sealed(database):
 # Whose calls change no object, and why.
 CHANGES_NOTHING = {
     "validate": "only looks at what it is sent",
+    "evaluateFeatures": "only looks at what is delivered",
     "deleteFeatureForEnvironment": "has never done anything, and says so",
     "cacheRefresh": "compares and repairs what SDKs get, which follows from the audited",
     "testWebhook": "the message that it sends is the record",

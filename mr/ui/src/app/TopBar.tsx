@@ -50,7 +50,7 @@ export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
         variant="default"
         size="xs"
         leftSection={<IconSearch size={14} />}
-        rightSection={<Kbd size="xs">Ctrl K</Kbd>}
+        rightSection={<Kbd size="xs" visibleFrom="md">Ctrl K</Kbd>}
         onClick={openPalette}
         visibleFrom="sm"
       >

@@ -33,11 +33,10 @@ export function EnvironmentSelect({ environments, value, onChange }: Environment
   const t = useTexts();
   return (
     <Select
-      aria-label={t.insight.environment}
+      label={t.insight.environment}
       data={environments.map(({ id, name }) => ({ value: id, label: name }))}
       value={value}
       allowDeselect={false}
-      w={200}
       onChange={(id) => id !== null && onChange(id)}
     />
   );

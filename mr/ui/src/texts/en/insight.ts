@@ -82,7 +82,7 @@ export const insight = {
     conditions: 'Conditions',
     holds: 'Holds',
     given: 'Given',
-    givenIs: (given: string) => `given: ${given}`,
+    givenIs: (given: string) => `(given: ${given})`,
     notGiven: 'nothing',
     present: 'the present',
     yes: 'holds',

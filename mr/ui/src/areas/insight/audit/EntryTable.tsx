@@ -5,6 +5,7 @@ import type { AuditEntry } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
 import { Ago } from '@/kit';
 import { useTexts } from '@/texts';
+import { summary } from './changes';
 import { EntryDetails } from './EntryDetails';
 import { type Action, ACTIONS, type FilterName, isKind } from './filters';
 import { linkTo } from './links';
@@ -99,7 +100,7 @@ function Entry({ entry, onFilter }: { entry: AuditEntry; onFilter: EntryTablePro
               {isKind(object.kind) ? t.kinds[object.kind] : object.kind}
             </Text>
             <Text size="xs" c="dimmed" truncate maw={320}>
-              {Object.keys(entry.changes).join(', ')}
+              {entry.action === 'create' ? '' : summary(entry.changes)}
             </Text>
           </Group>
         </Table.Td>

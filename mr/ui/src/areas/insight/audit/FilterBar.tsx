@@ -25,7 +25,7 @@ export function FilterBar({ filters, onChange, entries, onClear }: FilterBarProp
         placeholder={t.any}
         clearable
         clearButtonProps={{ 'aria-label': t.clearOne(t.kind) }}
-        w={180}
+        w={150}
         data={KINDS.map((kind) => ({ value: kind, label: t.kinds[kind] }))}
         value={filters.kind ?? null}
         onChange={(kind) => onChange({ kind: kind ?? undefined })}
@@ -35,7 +35,7 @@ export function FilterBar({ filters, onChange, entries, onClear }: FilterBarProp
         placeholder={t.any}
         clearable
         clearButtonProps={{ 'aria-label': t.clearOne(t.action) }}
-        w={130}
+        w={115}
         data={ACTIONS.map((action) => ({ value: action, label: t.actions[action] }))}
         value={filters.action ?? null}
         onChange={(action) => onChange({ action: action ?? undefined })}
@@ -84,7 +84,7 @@ function PersonSelect({ value, onChange, entries }: PersonSelectProps) {
       searchable
       clearable
       clearButtonProps={{ 'aria-label': t.clearOne(t.person) }}
-      w={220}
+      w={170}
       data={[...known].map(([id, label]) => ({ value: id, label }))}
       value={value ?? null}
       onChange={(id) => onChange(id ?? undefined)}
@@ -117,7 +117,7 @@ function PlaceSelect({ filters, onChange }: Pick<FilterBarProps, 'filters' | 'on
       searchable
       clearable
       clearButtonProps={{ 'aria-label': t.clearOne(t.place) }}
-      w={220}
+      w={170}
       data={data}
       value={chosen ?? null}
       onChange={(next) => {
@@ -146,7 +146,7 @@ function MomentInput({ label, value, onChange }: MomentInputProps) {
     <TextInput
       type="datetime-local"
       label={label}
-      w={190}
+      w={176}
       value={typed}
       onChange={(event) => {
         setTyped(event.currentTarget.value);

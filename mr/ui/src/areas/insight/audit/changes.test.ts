@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { laidOut, memberChanges } from './changes';
+import { laidOut, memberChanges, summary } from './changes';
 
 describe('an entry of the audit', () => {
   it('tells members in one order, long ones apart', () => {
@@ -9,6 +9,10 @@ describe('an entry of the audit', () => {
       { name: 'value', before: 1, after: 2, short: true },
     ]);
     expect(memberChanges({ strategies: { before: [], after: [{ id: 'a' }] } })[0]?.short).toBe(false);
+  });
+
+  it('says in short what it is about', () => {
+    expect(summary({ 'roles/2e83': {}, 'roles/77aa': {}, name: {} })).toBe('name, roles');
   });
 
   it('lays documents out, and leaves other texts alone', () => {

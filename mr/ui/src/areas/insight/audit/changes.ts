@@ -19,6 +19,11 @@ export function memberChanges(changes: Readonly<Record<string, unknown>>): Membe
     .sort((one, other) => one.name.localeCompare(other.name));
 }
 
+/** Which members changed; of parts that are named by ids, what they are parts of. */
+export function summary(changes: Readonly<Record<string, unknown>>): string {
+  return [...new Set(Object.keys(changes).map((name) => name.split('/')[0]))].sort().join(', ');
+}
+
 function isShort(value: unknown): boolean {
   if (value === null || value === undefined) return true;
   if (typeof value === 'object') return Array.isArray(value) && value.length === 0;

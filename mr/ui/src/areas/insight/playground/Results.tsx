@@ -1,5 +1,5 @@
 /** The features of an environment as one context sees them. */
-import { Accordion, Badge, Button, Checkbox, Group, Stack, Text } from '@mantine/core';
+import { Accordion, Badge, Button, Checkbox, Code, Group, Stack, Text } from '@mantine/core';
 import { IconFlagOff } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { EvaluatedFeature, EvaluationAnswer } from '@/api/schema';
@@ -10,6 +10,8 @@ import { RuleList } from './RuleList';
 import { reasonWords, valueWords } from './words';
 
 const AT_ONCE = 100;
+/** What does not fit beside the name is shown below it. */
+const LONG = 28;
 
 export function Results({ answer, faded }: { answer: EvaluationAnswer; faded: boolean }) {
   const t = useTexts().insight.playground;
@@ -105,6 +107,11 @@ function Details({ feature }: { feature: EvaluatedFeature }) {
         <Text size="sm">
           {t.changesAt} <Moment time={feature.changesAt} />
         </Text>
+      )}
+      {valueWords(feature.value, t).length > LONG && (
+        <Code block style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>
+          {valueWords(feature.value, t)}
+        </Code>
       )}
       <RuleList rules={feature.rules} />
       <Text size="sm" fw={feature.reason === 'DEFAULT' ? 600 : 400} c={feature.reason === 'DEFAULT' ? undefined : 'dimmed'}>

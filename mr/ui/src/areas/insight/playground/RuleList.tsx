@@ -1,5 +1,5 @@
 /** Every rule of a feature in the order in which they are tried, with what became of it and of its parts. */
-import { Badge, Group, List, Paper, Stack, Table, Text } from '@mantine/core';
+import { Badge, Group, List, Paper, Stack, Text } from '@mantine/core';
 import {
   IconAlertTriangle,
   IconCircleCheck,
@@ -121,48 +121,39 @@ function Conditions({ conditions }: { conditions: readonly EvaluatedCondition[] 
   const words = t.insight.playground;
   const { conditionals } = t.features.strategy;
   return (
-    <Table withRowBorders={false} verticalSpacing={2} horizontalSpacing="xs" fz="sm" aria-label={words.conditions} layout="fixed">
-      <Table.Thead className="visually-hidden">
-        <Table.Tr>
-          <Table.Th w={28}>{words.holds}</Table.Th>
-          <Table.Th>{words.conditions}</Table.Th>
-          <Table.Th>{words.given}</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {conditions.map((each, index) => (
-          <Table.Tr key={index}>
-            <Table.Td w={28}>
-              <Holds condition={each} />
-            </Table.Td>
-            <Table.Td style={{ overflowWrap: 'anywhere' }}>
-              {fieldWords(t.features.strategy, each.fieldName)}{' '}
-              {conditionals[each.conditional as Conditional] ?? each.conditional}{' '}
-              {each.values.map(String).join(t.features.strategy.or)}
-              {each.fault !== undefined && (
-                <Text size="xs" c="orange.8">
-                  {each.fault}
-                </Text>
-              )}
-            </Table.Td>
-            <Table.Td c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+    <Stack gap={4} component="ul" m={0} p={0} aria-label={words.conditions} style={{ listStyle: 'none' }}>
+      {conditions.map((each, index) => (
+        <Group key={index} component="li" gap="xs" wrap="nowrap" align="flex-start" fz="sm" style={{ overflowWrap: 'anywhere' }}>
+          <Holds condition={each} />
+          <div style={{ minWidth: 0 }}>
+            {fieldWords(t.features.strategy, each.fieldName)}{' '}
+            {conditionals[each.conditional as Conditional] ?? each.conditional}{' '}
+            {each.values.map(String).join(t.features.strategy.or)}{' '}
+            <Text span size="sm" c="dimmed">
               {words.givenIs(givenWords(each, words))}
-            </Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+            </Text>
+            {each.fault !== undefined && (
+              <Text size="xs" c="orange.8">
+                {each.fault}
+              </Text>
+            )}
+          </div>
+        </Group>
+      ))}
+    </Stack>
   );
 }
+
+const FIXED = { flexShrink: 0, marginTop: 3 };
 
 function Holds({ condition }: { condition: EvaluatedCondition }) {
   const t = useTexts().insight.playground;
   if (condition.holds === undefined) {
-    return <IconAlertTriangle size={16} role="img" aria-label={t.unknown} color="var(--mantine-color-orange-7)" />;
+    return <IconAlertTriangle size={16} style={FIXED} role="img" aria-label={t.unknown} color="var(--mantine-color-orange-7)" />;
   }
   return condition.holds ? (
-    <IconCircleCheck size={16} role="img" aria-label={t.yes} color="var(--mantine-color-teal-7)" />
+    <IconCircleCheck size={16} style={FIXED} role="img" aria-label={t.yes} color="var(--mantine-color-teal-7)" />
   ) : (
-    <IconCircleX size={16} role="img" aria-label={t.no} color="var(--mantine-color-red-7)" />
+    <IconCircleX size={16} style={FIXED} role="img" aria-label={t.no} color="var(--mantine-color-red-7)" />
   );
 }
