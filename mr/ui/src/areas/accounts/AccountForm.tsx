@@ -162,7 +162,7 @@ function ReachFields({ portfolioId, stored, value, onChange }: ReachFieldsProps)
       {all.length === 0 && (
         <Text size="sm" c="dimmed">
           {t.noFilters}{' '}
-          <Anchor component={AppLink} to="/feature-filters" size="sm">
+          <Anchor component={AppLink} to="/feature-filters" size="sm" underline="always">
             {t.toFilters}
           </Anchor>
         </Text>

@@ -7,6 +7,7 @@ import { AppLink, useSearchParam } from '@/app/navigate';
 import { usePlace } from '@/app/place';
 import { type Column, DataTable, EmptyState, Failure, Loading, NothingFound, Page, SearchBox } from '@/kit';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { WARNING } from '@/kit/ProductionMark';
 import { useTexts } from '@/texts';
 import { AccountForm } from './AccountForm';
@@ -103,6 +104,7 @@ function useColumns(
   onAsk: (asked: Asked) => void,
 ): readonly Column<ServiceAccount>[] {
   const t = useTexts();
+  const audit = useAuditEntry();
   return useMemo(
     () => [
       {
@@ -139,11 +141,11 @@ function useColumns(
         align: 'right',
         width: 60,
         render: (account) => (
-          <ItemMenu label={t.accounts.menu(account.name)} entries={entriesOf(account, applications, onAsk, t)} />
+          <ItemMenu label={t.accounts.menu(account.name)} entries={[...entriesOf(account, applications, onAsk, t), audit(account.id)]} />
         ),
       },
     ],
-    [t, filters, applications, onAsk],
+    [t, audit, filters, applications, onAsk],
   );
 }
 

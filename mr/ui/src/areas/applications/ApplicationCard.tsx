@@ -4,6 +4,7 @@ import { useApi } from '@/api/hooks';
 import type { Application } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { useTexts } from '@/texts';
 
 interface ApplicationCardProps {
@@ -19,6 +20,7 @@ interface ApplicationCardProps {
 export function ApplicationCard(props: ApplicationCardProps) {
   const { application, admin, superuser, onEdit, onDelete, onVerify } = props;
   const t = useTexts();
+  const audit = useAuditEntry();
   const there = { application: application.id };
   return (
     <Card withBorder component="article" aria-label={application.name}>
@@ -34,6 +36,7 @@ export function ApplicationCard(props: ApplicationCardProps) {
               { label: t.applications.keys, icon: IconKey, to: '/api-keys', search: there },
               admin && { label: t.applications.rename, icon: IconPencil, onClick: onEdit },
               superuser && { label: t.applications.verify, icon: IconShieldCheck, onClick: onVerify },
+              audit(application.id),
               admin && { label: t.common.delete, icon: IconTrash, onClick: onDelete, danger: true },
             ]}
           />

@@ -1,9 +1,11 @@
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
+import { call } from '@/api/client';
 import { useApiChange } from '@/api/hooks';
 import type { Application } from '@/api/schema';
 import { usePlace } from '@/app/place';
 import { FormDialog, useNotify } from '@/kit';
 import { type Named, NamedFields } from '@/kit/NamedFields';
+import { StaleNotice, useNewest } from '@/kit/newest';
 import { useTexts } from '@/texts';
 
 const CHANGED = ['findApplications', 'getApplication', 'findPortfolios', 'getPortfolio'] as const;
@@ -24,6 +26,8 @@ export function ApplicationForm({ opened, onClose, portfolioId, application }: A
   const [value, setValue] = useState<Named>({ name: '', description: '' });
   const create = useApiChange('createApplication', { changes: [...CHANGED, 'getPerson'] });
   const update = useApiChange('updateApplicationOnPortfolio', { changes: CHANGED });
+  const appId = application?.id ?? '';
+  const newest = useNewest(opened, application, useCallback(() => call('getApplication', { params: { appId } }), [appId]));
   useEffect(() => {
     if (opened) setValue({ name: application?.name ?? '', description: application?.description ?? '' });
   }, [opened, application]);
@@ -35,8 +39,9 @@ export function ApplicationForm({ opened, onClose, portfolioId, application }: A
       notify.success(t.applications.created(made.name));
       return;
     }
-    const { id, version } = application;
-    await update.mutateAsync({ params: { id: portfolioId }, body: { id, ...named, ...(version === undefined ? {} : { version }) } });
+    const { version } = newest;
+    const body = { id: application.id, ...named, ...(version === undefined ? {} : { version }) };
+    await newest.send(() => update.mutateAsync({ params: { id: portfolioId }, body }));
     notify.success(t.applications.changed(named.name));
   };
   return (
@@ -49,14 +54,17 @@ export function ApplicationForm({ opened, onClose, portfolioId, application }: A
       onSubmit={submit}
     >
       {(error) => (
-        <NamedFields
-          value={value}
-          onChange={setValue}
-          error={error}
-          nameMax={100}
-          descriptionMax={400}
-          nameHint={t.applications.nameHint}
-        />
+        <>
+          <StaleNotice other={newest.other} />
+          <NamedFields
+            value={value}
+            onChange={setValue}
+            error={error}
+            nameMax={100}
+            descriptionMax={400}
+            nameHint={t.applications.nameHint}
+          />
+        </>
       )}
     </FormDialog>
   );

@@ -6,11 +6,13 @@ import type { AnemicPerson, Group } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
 import { type Column, ConfirmDialog, DataTable, EmptyState, Failure, Loading, useNotify } from '@/kit';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { useTexts } from '@/texts';
 import { AddMembers } from './AddMembers';
 import { DeleteGroup, GROUP_LISTS, GroupForm } from './GroupDialogs';
 
-type Asked = 'rename' | 'delete' | 'add' | { remove: AnemicPerson } | null;
+/** A group to be renamed is kept as it was: the form must not move under somebody's hands. */
+type Asked = 'delete' | 'add' | { rename: Group } | { remove: AnemicPerson } | null;
 
 /** One group: its members, and what can be done with it. */
 export function GroupDetails({ groupId, portfolioId }: { groupId: string; portfolioId: string }) {
@@ -39,16 +41,21 @@ export function GroupDetails({ groupId, portfolioId }: { groupId: string; portfo
       ) : (
         <Members group={group} onRemove={(person) => setAsked({ remove: person })} />
       )}
-      <GroupForm opened={asked === 'rename'} onClose={close} portfolioId={portfolioId} group={group} />
+      {isAbout(asked, 'rename') && <GroupForm opened onClose={close} portfolioId={portfolioId} group={asked.rename} />}
       <AddMembers opened={asked === 'add'} onClose={close} group={group} />
       {asked === 'delete' && <DeleteGroup group={group} onClose={close} />}
-      {typeof asked === 'object' && asked !== null && <RemoveMember group={group} person={asked.remove} onClose={close} />}
+      {isAbout(asked, 'remove') && <RemoveMember group={group} person={asked.remove} onClose={close} />}
     </Stack>
   );
 }
 
+function isAbout<Name extends 'rename' | 'remove'>(asked: Asked, name: Name): asked is Extract<Asked, Record<Name, unknown>> {
+  return typeof asked === 'object' && asked !== null && name in asked;
+}
+
 function Heading({ group, onAsk }: { group: Group; onAsk: (asked: Asked) => void }) {
   const t = useTexts();
+  const audit = useAuditEntry();
   return (
     <Row justify="space-between" align="flex-start">
       <div>
@@ -77,7 +84,8 @@ function Heading({ group, onAsk }: { group: Group; onAsk: (asked: Asked) => void
         <ItemMenu
           label={t.groups.menu(group.name)}
           entries={[
-            { label: t.groups.rename, icon: IconPencil, onClick: () => onAsk('rename') },
+            { label: t.groups.rename, icon: IconPencil, onClick: () => onAsk({ rename: group }) },
+            audit(group.id),
             // The server keeps the administrators of a portfolio.
             group.admin !== true && { label: t.common.delete, icon: IconTrash, onClick: () => onAsk('delete'), danger: true },
           ]}

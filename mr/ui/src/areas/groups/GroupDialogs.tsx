@@ -1,10 +1,11 @@
 import { Text, TextInput } from '@mantine/core';
-import { useEffect, useState } from 'react';
-import type { OperationId } from '@/api/client';
+import { useCallback, useEffect, useState } from 'react';
+import { call, type OperationId } from '@/api/client';
 import { useApiChange } from '@/api/hooks';
 import { faultOf } from '@/api/problem';
 import type { Group } from '@/api/schema';
 import { ConfirmDialog, FormDialog, useNotify } from '@/kit';
+import { StaleNotice, useNewest } from '@/kit/newest';
 import { useTexts } from '@/texts';
 
 /** Whatever shows groups, their members, or what their members may. */
@@ -26,6 +27,8 @@ export function GroupForm({ opened, onClose, portfolioId, group, onCreated }: Gr
   const [name, setName] = useState('');
   const create = useApiChange('createGroup', { changes: GROUP_LISTS });
   const update = useApiChange('updateGroupOnPortfolioV2', { changes: GROUP_LISTS });
+  const gid = group?.id ?? '';
+  const newest = useNewest(opened, group, useCallback(() => call('getGroup', { params: { gid } }), [gid]));
   useEffect(() => {
     if (opened) setName(group?.name ?? '');
   }, [opened, group]);
@@ -37,8 +40,9 @@ export function GroupForm({ opened, onClose, portfolioId, group, onCreated }: Gr
       notify.success(t.groups.created(made.name));
       return;
     }
-    const { id, version } = group;
-    await update.mutateAsync({ params, body: { id, name: name.trim(), ...(version === undefined ? {} : { version }) } });
+    const { version } = newest;
+    const body = { id: gid, name: name.trim(), ...(version === undefined ? {} : { version }) };
+    await newest.send(() => update.mutateAsync({ params, body }));
     notify.success(t.groups.renamed(name.trim()));
   };
   return (
@@ -51,15 +55,18 @@ export function GroupForm({ opened, onClose, portfolioId, group, onCreated }: Gr
       onSubmit={submit}
     >
       {(error) => (
-        <TextInput
-          data-autofocus
-          required
-          label={t.common.name}
-          maxLength={255}
-          value={name}
-          error={faultOf(error, 'name')}
-          onChange={(event) => setName(event.currentTarget.value)}
-        />
+        <>
+          <StaleNotice other={newest.other} />
+          <TextInput
+            data-autofocus
+            required
+            label={t.common.name}
+            maxLength={255}
+            value={name}
+            error={faultOf(error, 'name')}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+        </>
       )}
     </FormDialog>
   );

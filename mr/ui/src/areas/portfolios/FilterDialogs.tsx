@@ -1,12 +1,12 @@
 import { Alert, Text } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
-import type { OperationId } from '@/api/client';
+import { useCallback, useEffect, useState } from 'react';
+import { call, type OperationId } from '@/api/client';
 import { useApi, useApiChange } from '@/api/hooks';
-import { hasStatus } from '@/api/problem';
 import type { SearchFeatureFilterItem } from '@/api/schema';
 import { ConfirmDialog, FormDialog, useNotify } from '@/kit';
 import { type Named, NamedFields } from '@/kit/NamedFields';
+import { StaleNotice, useNewest } from '@/kit/newest';
 import { useTexts } from '@/texts';
 
 /** Whatever shows filters, or what was let through by them. */
@@ -33,14 +33,11 @@ export function FilterForm({ opened, onClose, portfolioId, filter }: FilterFormP
   const words = t.portfolios.filters;
   const notify = useNotify();
   const [value, setValue] = useState<Named>({ name: '', description: '' });
-  const [stale, setStale] = useState(false);
   const create = useApiChange('createFeatureFilter', { changes: FILTER_LISTS });
   const update = useApiChange('updateFeatureFilter', { changes: FILTER_LISTS });
-  const { version, reload } = useVersion(portfolioId, filter, opened);
+  const newest = useNewest(opened, filter, useFinding(portfolioId, filter));
   useEffect(() => {
-    if (!opened) return;
-    setStale(false);
-    setValue({ name: filter?.name ?? '', description: filter?.description ?? '' });
+    if (opened) setValue({ name: filter?.name ?? '', description: filter?.description ?? '' });
   }, [opened, filter]);
   const submit = async () => {
     const named = { name: value.name.trim(), description: value.description.trim() };
@@ -49,16 +46,9 @@ export function FilterForm({ opened, onClose, portfolioId, filter }: FilterFormP
       notify.success(words.created(named.name));
       return;
     }
-    try {
-      await update.mutateAsync({ params: { id: portfolioId }, body: { id: filter.id, version, ...named } });
-      notify.success(words.changed(named.name));
-    } catch (refused) {
-      if (hasStatus(refused, 409) && refused.code === 'stale-filter') {
-        await reload();
-        setStale(true);
-      }
-      throw refused;
-    }
+    const body = { id: filter.id, version: newest.version ?? filter.version, ...named };
+    await newest.send(() => update.mutateAsync({ params: { id: portfolioId }, body }));
+    notify.success(words.changed(named.name));
   };
   return (
     <FormDialog
@@ -71,7 +61,7 @@ export function FilterForm({ opened, onClose, portfolioId, filter }: FilterFormP
     >
       {(error) => (
         <>
-          {stale && <Alert color="orange">{words.stale}</Alert>}
+          <StaleNotice other={newest.other} />
           <NamedFields value={value} onChange={setValue} error={error} nameMax={60} descriptionMax={300} />
         </>
       )}
@@ -79,19 +69,12 @@ export function FilterForm({ opened, onClose, portfolioId, filter }: FilterFormP
   );
 }
 
-/** The newest version that is known: the list's, until a refusal says that there is a newer one. */
-function useVersion(portfolioId: string, filter: SearchFeatureFilterItem | undefined, opened: boolean) {
-  const [newest, setNewest] = useState<number | null>(null);
-  const params = { id: portfolioId, filterId: filter?.id ?? '' };
-  const single = useApi('getFeatureFilter', params, { enabled: false });
-  useEffect(() => setNewest(null), [filter, opened]);
-  return {
-    version: newest ?? filter?.version ?? 0,
-    async reload() {
-      const { data } = await single.refetch();
-      if (data) setNewest(data.version);
-    },
-  };
+function useFinding(portfolioId: string, filter: SearchFeatureFilterItem | undefined) {
+  const filterId = filter?.id ?? '';
+  return useCallback(
+    () => call('getFeatureFilter', { params: { id: portfolioId, filterId } }),
+    [portfolioId, filterId],
+  );
 }
 
 interface DeleteFilterProps {
@@ -106,7 +89,7 @@ export function DeleteFilter({ portfolioId, filter, onClose }: DeleteFilterProps
   const words = t.portfolios.filters;
   const notify = useNotify();
   const remove = useApiChange('deleteFeatureFilter', { changes: FILTER_LISTS });
-  const { version, reload } = useVersion(portfolioId, filter, true);
+  const newest = useNewest(true, filter, useFinding(portfolioId, filter));
   const all = useApi('findFeatureFilters', { id: portfolioId, max: 100, includeDetails: true, sortOrder: 'ASC' });
   const others = new Set(
     (all.data?.filters ?? []).filter((each) => each.id !== filter.id).flatMap((each) => (each.serviceAccounts ?? []).map(({ id }) => id)),
@@ -121,16 +104,13 @@ export function DeleteFilter({ portfolioId, filter, onClose }: DeleteFilterProps
       title={words.deleteTitle(filter.name)}
       confirmLabel={t.common.delete}
       onConfirm={async () => {
-        try {
-          await remove.mutateAsync({ params: { id: portfolioId, filterId: filter.id, version } });
-        } catch (refused) {
-          if (hasStatus(refused, 409)) await reload();
-          throw refused;
-        }
+        const params = { id: portfolioId, filterId: filter.id, version: newest.version ?? filter.version };
+        await newest.send(() => remove.mutateAsync({ params }));
         notify.success(words.deleted(filter.name));
       }}
       {...(blinded.length > 0 ? { typed: filter.name } : {})}
     >
+      <StaleNotice other={newest.other} />
       <Text size="sm">{words.deleteText}</Text>
       <Text size="sm">{words.deleteUses(features, accounts.length)}</Text>
       {blinded.length > 0 && (

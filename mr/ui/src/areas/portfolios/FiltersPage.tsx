@@ -8,6 +8,7 @@ import { usePlace } from '@/app/place';
 import { useMe } from '@/app/session';
 import { type Column, DataTable, EmptyState, Failure, Loading, NothingFound, Page, SearchBox } from '@/kit';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { useTexts } from '@/texts';
 import { DeleteFilter, FilterForm } from './FilterDialogs';
 import { mayWriteFilters } from './writers';
@@ -102,6 +103,7 @@ function Filters({ portfolioId, search, onSearch, writer, create, onAsk }: Filte
 function useColumns(writer: boolean, onAsk: (asked: Asked) => void): readonly Column<SearchFeatureFilterItem>[] {
   const t = useTexts();
   const words = t.portfolios.filters;
+  const audit = useAuditEntry();
   return useMemo(
     () => [
       {
@@ -132,13 +134,14 @@ function useColumns(writer: boolean, onAsk: (asked: Asked) => void): readonly Co
             label={words.menu(filter.name)}
             entries={[
               writer && { label: words.edit, icon: IconPencil, onClick: () => onAsk({ what: 'form', filter }) },
+              audit(filter.id),
               writer && { label: t.common.delete, icon: IconTrash, onClick: () => onAsk({ what: 'delete', filter }), danger: true },
             ]}
           />
         ),
       },
     ],
-    [t, words, writer, onAsk],
+    [t, words, audit, writer, onAsk],
   );
 }
 
@@ -161,7 +164,6 @@ function Uses({ filter }: { filter: SearchFeatureFilterItem }) {
             to="/feature-dashboard"
             search={{ application: application.id, filter: filter.id }}
             size="sm"
-            aria-label={t.showFeatures(filter.name, application.name)}
           >
             {application.name}: {t.features(application.features?.length ?? 0)}
           </Anchor>

@@ -1,9 +1,10 @@
-import { useEffect, useState } from 'react';
-import type { OperationId } from '@/api/client';
+import { useCallback, useEffect, useState } from 'react';
+import { call, type OperationId } from '@/api/client';
 import { useApiChange } from '@/api/hooks';
 import type { Portfolio } from '@/api/schema';
 import { FormDialog, useNotify } from '@/kit';
 import { type Named, NamedFields } from '@/kit/NamedFields';
+import { StaleNotice, useNewest } from '@/kit/newest';
 import { useTexts } from '@/texts';
 
 /** Whatever shows portfolios. A new one brings a group, whose members its maker is among. */
@@ -23,6 +24,8 @@ export function PortfolioForm({ opened, onClose, portfolio }: PortfolioFormProps
   const [value, setValue] = useState<Named>({ name: '', description: '' });
   const create = useApiChange('createPortfolio', { changes: PORTFOLIO_LISTS });
   const update = useApiChange('updatePortfolioOnOrganisation', { changes: PORTFOLIO_LISTS });
+  const id = portfolio?.id ?? '';
+  const newest = useNewest(opened, portfolio, useCallback(() => call('getPortfolio', { params: { id } }), [id]));
   useEffect(() => {
     if (opened) setValue({ name: portfolio?.name ?? '', description: portfolio?.description ?? '' });
   }, [opened, portfolio]);
@@ -32,7 +35,8 @@ export function PortfolioForm({ opened, onClose, portfolio }: PortfolioFormProps
       await create.mutateAsync({ body: named });
       notify.success(t.portfolios.created(named.name));
     } else {
-      await update.mutateAsync({ body: { id: portfolio.id, version: portfolio.version, ...named } });
+      const body = { id, version: newest.version ?? portfolio.version, ...named };
+      await newest.send(() => update.mutateAsync({ body }));
       notify.success(t.portfolios.changed(named.name));
     }
   };
@@ -45,7 +49,12 @@ export function PortfolioForm({ opened, onClose, portfolio }: PortfolioFormProps
       incomplete={value.name.trim() === ''}
       onSubmit={submit}
     >
-      {(error) => <NamedFields value={value} onChange={setValue} error={error} nameMax={200} descriptionMax={400} />}
+      {(error) => (
+        <>
+          <StaleNotice other={newest.other} />
+          <NamedFields value={value} onChange={setValue} error={error} nameMax={200} descriptionMax={400} />
+        </>
+      )}
     </FormDialog>
   );
 }

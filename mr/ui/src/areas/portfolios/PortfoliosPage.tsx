@@ -7,6 +7,7 @@ import { useGo, useSearchParam } from '@/app/navigate';
 import { usePlace } from '@/app/place';
 import { Ago, type Column, ConfirmDialog, DataTable, EmptyState, Failure, Loading, NothingFound, Page, SearchBox, useNotify } from '@/kit';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { useTexts } from '@/texts';
 import { PORTFOLIO_LISTS, PortfolioForm } from './PortfolioForm';
 import { VerifyDialog } from './VerifyDialog';
@@ -91,6 +92,7 @@ function Dialogs({ asked, onClose }: { asked: Asked; onClose: () => void }) {
 
 function useColumns(onAsk: (asked: Asked) => void): readonly Column<Portfolio>[] {
   const t = useTexts();
+  const audit = useAuditEntry();
   return useMemo(
     () => [
       {
@@ -143,13 +145,14 @@ function useColumns(onAsk: (asked: Asked) => void): readonly Column<Portfolio>[]
                     request: { portfolioId: [portfolio.id] },
                   }),
               },
+              audit(portfolio.id),
               { label: t.common.delete, icon: IconTrash, onClick: () => onAsk({ what: 'delete', portfolio }), danger: true },
             ]}
           />
         ),
       },
     ],
-    [t, onAsk],
+    [t, audit, onAsk],
   );
 }
 

@@ -15,7 +15,8 @@ import { STRATEGY_LISTS, usedBy } from './usage';
 
 /** An existing strategy of the application. */
 export default function EditStrategyPage() {
-  const { strategy: id = '' } = useSearchParams();
+  const search = useSearchParams();
+  const id = search.strategy ?? search.id ?? '';
   return (
     <ForApplication>
       {(application) => <Edit key={`${application.id} ${id}`} application={application} id={id} />}

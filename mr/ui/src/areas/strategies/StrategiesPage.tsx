@@ -9,6 +9,7 @@ import { useMe } from '@/app/session';
 import { Ago, type Column, ConfirmDialog, DataTable, EmptyState, Failure, Loading, NothingFound, Page, SearchBox, useNotify } from '@/kit';
 import { ApplicationSelect, ForApplication } from '@/kit/ForApplication';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { useTexts } from '@/texts';
 import { fromWire, strategyWords } from '../features/strategies';
 import { type StrategyRights, strategyRights } from './rights';
@@ -105,6 +106,7 @@ function Strategies({ application, search, onSearch }: StrategiesProps) {
 function useColumns(rights: StrategyRights, onDelete: (item: Item) => void): readonly Column<Item>[] {
   const t = useTexts();
   const words = t.strategies;
+  const audit = useAuditEntry();
   return useMemo(
     () => [
       {
@@ -153,13 +155,14 @@ function useColumns(rights: StrategyRights, onDelete: (item: Item) => void): rea
                 to: '/edit-application-strategy',
                 search: { strategy: item.strategy.id },
               },
+              audit(item.strategy.id),
               rights.remove && { label: t.common.delete, icon: IconTrash, onClick: () => onDelete(item), danger: true },
             ]}
           />
         ),
       },
     ],
-    [t, words, rights.edit, rights.remove, onDelete],
+    [t, words, audit, rights.edit, rights.remove, onDelete],
   );
 }
 

@@ -1,10 +1,10 @@
 import { Alert, Button, Card, Group, Stack, Text } from '@mantine/core';
-import { type FormEvent, type ReactNode, useState } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { AppLink } from '@/app/navigate';
 import { ConfirmDialog, Failure } from '@/kit';
 import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
-import { type StrategyDraft, StrategyEditor, sameStrategy, strategyFault } from '../features/strategies';
+import { type StrategyDraft, StrategyEditor, sameStrategy, strategyFault, strategyWords } from '../features/strategies';
 
 interface StrategyPageProps {
   initial: StrategyDraft;
@@ -19,7 +19,7 @@ interface StrategyPageProps {
 /** The editor of an application's strategy as a page: new ones and existing ones alike. */
 export function StrategyPage({ initial, readOnly, submitLabel, onSave, review }: StrategyPageProps) {
   const t = useTexts();
-  const [draft, setDraft] = useState(initial);
+  const { draft, setDraft, moved } = useFollowing(initial);
   const [strict, setStrict] = useState(false);
   const [reviewing, setReviewing] = useState(false);
   const { busy, error, done, save } = useSave(() => onSave(draft));
@@ -38,6 +38,12 @@ export function StrategyPage({ initial, readOnly, submitLabel, onSave, review }:
       <form noValidate onSubmit={submit}>
         <Stack gap="md">
           {readOnly && <Alert color="gray">{t.strategies.readOnly}</Alert>}
+          {moved && (
+            <Alert color="orange" title={t.applications.stale.title} role="status">
+              {t.applications.stale.now(`${initial.name}: ${strategyWords(t.features.strategy, initial)}`)}{' '}
+              {t.applications.stale.again}
+            </Alert>
+          )}
           <Failure error={error} />
           <StrategyEditor value={draft} onChange={setDraft} strict={strict} readOnly={readOnly} />
           <Group justify="flex-end">
@@ -69,6 +75,23 @@ export function StrategyPage({ initial, readOnly, submitLabel, onSave, review }:
       )}
     </Card>
   );
+}
+
+/** An untouched form follows what is stored; one that was edited stays, and says that something moved. */
+function useFollowing(initial: StrategyDraft) {
+  const [state, setState] = useState({ base: initial, draft: initial, moved: false });
+  useEffect(() => {
+    setState((old) => {
+      if (sameStrategy(old.base, initial)) return old;
+      const untouched = sameStrategy(old.base, old.draft);
+      return { base: initial, draft: untouched ? initial : old.draft, moved: !untouched && !sameStrategy(old.draft, initial) };
+    });
+  }, [initial]);
+  return {
+    draft: state.draft,
+    moved: state.moved,
+    setDraft: (draft: StrategyDraft) => setState((old) => ({ ...old, draft })),
+  };
 }
 
 /** Saving with its state. Once it is saved, leaving is not asked about any more. */

@@ -37,6 +37,13 @@ export const applications = {
     mark: 'Unsaved changes',
   },
 
+  stale: {
+    title: 'Somebody else has changed it',
+    now: (name: string) => `It is stored as “${name}” now.`,
+    again: 'Your input is still here. Saving again puts it over the other change.',
+  },
+  audit: 'Audit trail',
+
   apiKeys: {
     title: 'API keys',
     lead: 'Keys by which SDKs read the features of one environment.',

@@ -44,7 +44,6 @@ export const portfolios = {
     unused: 'not used',
     everywhere: (count: number) => (count === 1 ? 'in 1 application' : `in ${count} applications`),
     author: 'Created by',
-    showFeatures: (name: string, application: string) => `Features of ${application} with ${name}`,
     menu: (name: string) => `More about ${name}`,
     deleteTitle: (name: string) => `Delete ${name}?`,
     deleteText: 'It is taken off all features and service accounts.',
@@ -53,6 +52,5 @@ export const portfolios = {
       `Used by ${features === 1 ? '1 feature' : `${features} features`} and ${
         accounts === 1 ? '1 service account' : `${accounts} service accounts`
       }.`,
-    stale: 'Somebody changed this filter meanwhile. It was loaded again: look it over, then try again.',
   },
 };

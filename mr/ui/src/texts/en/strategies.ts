@@ -69,6 +69,7 @@ export const strategies = {
     stale: 'Somebody changed this group meanwhile. Your input is still here: saving again puts it over the other change.',
     productionTitle: (environment: string) => `Change ${environment}?`,
     addedFeature: (key: string, value: string) => `${key} joins with the value ${value}.`,
+    addedEmpty: (key: string) => `${key} joins without a value.`,
     removedFeature: (key: string) => `${key} leaves the group.`,
     changedFeature: (key: string, before: string, after: string) => `${key} serves ${after} instead of ${before}.`,
     changedDocument: (key: string) => `${key} serves another document.`,

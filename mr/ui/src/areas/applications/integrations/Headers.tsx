@@ -37,7 +37,9 @@ export function Headers({ form, onChange, revealed }: HeadersProps) {
                   <Table.Th w="34%">{t.headerName}</Table.Th>
                   <Table.Th>{t.headerValue}</Table.Th>
                   {encryption && <Table.Th w={90}>{t.encrypt}</Table.Th>}
-                  <Table.Th w={44} aria-label={t.removeHeader('')} />
+                  <Table.Th w={44}>
+                    <span className="visually-hidden">{t.removeHeader('')}</span>
+                  </Table.Th>
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>

@@ -1,6 +1,6 @@
 import { Alert, Anchor, Button, Group, Stack, Switch, Text, TextInput } from '@mantine/core';
 import { IconPlugConnectedX, IconSend } from '@tabler/icons-react';
-import { type FormEvent, useState } from 'react';
+import type { FormEvent } from 'react';
 import { AppLink } from '@/app/navigate';
 import { isSuperuser } from '@/app/permissions';
 import { useMe } from '@/app/session';
@@ -8,23 +8,26 @@ import { Failure } from '@/kit';
 import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import type { IntegrationFormProps } from './IntegrationsTab';
-import { SLACK, slackChange, slackForm, switchedOff } from './settings';
+import { SLACK, slackChange, type SlackForm as Form, slackForm, switchedOff } from './settings';
 import { useIntegration } from './useIntegration';
+import { type FormRules, NO_SETTINGS, useSettingsForm } from './useSettingsForm';
+
+const RULES: FormRules<Form> = { read: slackForm, change: slackChange };
 
 /** The chat's channel of an environment. How the server reaches the chat is in the system configuration. */
 export function SlackForm(props: IntegrationFormProps) {
   const t = useTexts();
   const words = t.applications.integrations;
   const superuser = isSuperuser(useMe());
-  const stored = props.environment.webhookEnvironmentInfo ?? {};
-  const [form, setForm] = useState(() => slackForm(stored));
+  const stored = props.environment.webhookEnvironmentInfo ?? NO_SETTINGS;
+  const { form, setForm, change, unsaved, show } = useSettingsForm(stored, RULES);
   const integration = useIntegration(props);
-  const change = slackChange(stored, form);
-  const unsaved = Object.keys(change).length > 0;
   const off = switchedOff(stored, SLACK);
-  const submit = (event: FormEvent) => {
+  const submit = async (event: FormEvent) => {
     event.preventDefault();
-    if (unsaved) void integration.save(change);
+    if (!unsaved) return;
+    const saved = await integration.save(change);
+    if (saved !== undefined) show(saved);
   };
   return (
     <form onSubmit={submit} noValidate>
@@ -33,7 +36,7 @@ export function SlackForm(props: IntegrationFormProps) {
         <Text size="sm" c="dimmed">
           {words.slackHint}{' '}
           {superuser && (
-            <Anchor component={AppLink} to="/system-config" size="sm">
+            <Anchor component={AppLink} to="/system-config" size="sm" underline="always">
               {words.toSystem}
             </Anchor>
           )}
@@ -60,7 +63,7 @@ export function SlackForm(props: IntegrationFormProps) {
           <Button type="submit" disabled={!unsaved} loading={integration.busy}>
             {t.common.save}
           </Button>
-          <Button variant="default" disabled={!unsaved} onClick={() => setForm(slackForm(stored))}>
+          <Button variant="default" disabled={!unsaved} onClick={() => show(stored)}>
             {t.common.discard}
           </Button>
           <Button

@@ -22,22 +22,28 @@ import {
   webhookSettings,
 } from './settings';
 import { useIntegration } from './useIntegration';
+import { type FormRules, NO_SETTINGS, useSettingsForm } from './useSettingsForm';
+
+const RULES: FormRules<Form> = {
+  read: webhookForm,
+  change: (stored, form) => settingsChange(stored, webhookSettings(form), WEBHOOK),
+};
 
 /** The webhook of an environment. Texts to be encrypted are sealed by the server and not shown again. */
 export function WebhookForm(props: IntegrationFormProps) {
   const t = useTexts();
   const words = t.applications.integrations;
-  const stored: SettingsMap = props.environment.webhookEnvironmentInfo ?? {};
-  const [form, setForm] = useState(() => webhookForm(stored));
+  const stored = props.environment.webhookEnvironmentInfo ?? NO_SETTINGS;
+  const { form, setForm, change, unsaved, show } = useSettingsForm(stored, RULES);
   const integration = useIntegration(props);
   const revealing = useReveal(props.environment.id);
-  const change = settingsChange(stored, webhookSettings(form), WEBHOOK);
-  const unsaved = Object.keys(change).length > 0;
   const wrong = faulty(form);
   const off = switchedOff(stored, WEBHOOK);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    if (unsaved && !wrong && (await integration.save(change))) setForm(settled(form));
+    if (!unsaved || wrong) return;
+    const saved = await integration.save(change);
+    if (saved !== undefined) show(saved);
   };
   return (
     <form onSubmit={submit} noValidate>
@@ -64,7 +70,7 @@ export function WebhookForm(props: IntegrationFormProps) {
           <Button type="submit" disabled={!unsaved || wrong} loading={integration.busy}>
             {t.common.save}
           </Button>
-          <Button variant="default" disabled={!unsaved} onClick={() => setForm(webhookForm(stored))}>
+          <Button variant="default" disabled={!unsaved} onClick={() => show(stored)}>
             {t.common.discard}
           </Button>
           <Button
@@ -89,15 +95,6 @@ export function WebhookForm(props: IntegrationFormProps) {
 function faulty(form: Form): boolean {
   const address = form.endpoint === '' ? form.enabled : !isAddress(form.endpoint);
   return address || form.headers.some((header) => headerFault(form.headers, header) !== undefined);
-}
-
-/** After saving, what is encrypted is hidden, as it will come from the server. */
-function settled(form: Form): Form {
-  return webhookForm(
-    Object.fromEntries(
-      Object.entries(webhookSettings(form)).map(([name, text]) => [name, name.endsWith('.secret') ? HIDDEN : text]),
-    ),
-  );
 }
 
 interface PartProps {
@@ -145,8 +142,10 @@ function SigningKey({ form, onChange }: PartProps) {
         <Text size="sm" c="dimmed">
           {t.secretHint}
         </Text>
-        <Group align="flex-end" grow preventGrowOverflow={false} maw={640}>
-          <SecretText bare label={t.secret} value={form.secret} onChange={(secret) => onChange({ ...form, secret })} />
+        <Group align="flex-end" maw={720}>
+          <div style={{ flex: 1 }}>
+            <SecretText bare label={t.secret} value={form.secret} onChange={(secret) => onChange({ ...form, secret })} />
+          </div>
           {form.secret === HIDDEN && (
             <Button variant="subtle" color="red" onClick={() => onChange({ ...form, secret: '' })}>
               {t.secretRemove}

@@ -3,6 +3,7 @@ import { useApiChange } from '@/api/hooks';
 import { useNotify } from '@/kit';
 import { useTexts } from '@/texts';
 import type { IntegrationFormProps } from './IntegrationsTab';
+import type { SettingsMap } from './settings';
 
 /** Saves changed settings of an environment's integrations, and asks for tests. */
 export function useIntegration({ environment, messageType }: IntegrationFormProps) {
@@ -16,17 +17,20 @@ export function useIntegration({ environment, messageType }: IntegrationFormProp
     error,
     busy: update.isPending,
     testing: test.isPending,
-    /** Sends only what differs. True when it was taken. */
-    async save(change: Record<string, string>): Promise<boolean> {
+    /** Sends only what differs. The settings as they are stored then, or undefined when they were refused. */
+    async save(change: Record<string, string>): Promise<SettingsMap | undefined> {
       setError(null);
       try {
-        await update.mutateAsync({ params: { id: applicationId }, body: { id, version, webhookEnvironmentInfo: change } });
+        const saved = await update.mutateAsync({
+          params: { id: applicationId, includeDetails: true },
+          body: { id, version, webhookEnvironmentInfo: change },
+        });
+        notify.success(t.saved);
+        return saved.webhookEnvironmentInfo;
       } catch (refused) {
         setError(refused);
-        return false;
+        return undefined;
       }
-      notify.success(t.saved);
-      return true;
     },
     async test() {
       setError(null);

@@ -16,6 +16,7 @@ import { invalidate, useApi, useApiChange } from '@/api/hooks';
 import type { Application, Environment } from '@/api/schema';
 import { EmptyState, Failure, Loading, useNotify } from '@/kit';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { useQueryClient } from '@tanstack/react-query';
 import { useTexts } from '@/texts';
 import { moved, orderingOf, sameOrder } from '../promotion';
@@ -164,6 +165,7 @@ interface RowProps {
 function Row({ environment, disabled, onUp, onDown, onEdit, onDelete }: RowProps) {
   const t = useTexts().applications.environment;
   const common = useTexts().common;
+  const audit = useAuditEntry();
   const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition, isDragging } = useSortable({
     id: environment.id,
     disabled,
@@ -206,6 +208,7 @@ function Row({ environment, disabled, onUp, onDown, onEdit, onDelete }: RowProps
           label={t.menu(environment.name)}
           entries={[
             { label: t.edit, icon: IconPencil, onClick: onEdit },
+            audit(environment.id),
             { label: common.delete, icon: IconTrash, onClick: onDelete, danger: true },
           ]}
         />

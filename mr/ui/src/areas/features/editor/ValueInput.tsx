@@ -106,7 +106,7 @@ function DocumentButton({ value, onChange, label, error, readOnly }: ValueInputP
           variant="default"
           color={error === undefined ? undefined : 'red'}
           leftSection={<IconBraces size={14} />}
-          aria-label={label}
+          aria-label={`${readOnly ? t.features.editor.look : t.common.edit}: ${label}`}
           onClick={() => setDraft(value)}
         >
           {readOnly ? t.features.editor.look : t.common.edit}

@@ -40,7 +40,9 @@ function Change({ change }: { change: FeatureChange }) {
       </>
     );
   }
-  if (kind === 'added') return <Text size="sm">{words.addedFeature(feature.key, value)}</Text>;
+  if (kind === 'added') {
+    return <Text size="sm">{feature.value === null ? words.addedEmpty(feature.key) : words.addedFeature(feature.key, value)}</Text>;
+  }
   if (kind === 'removed') return <Text size="sm">{words.removedFeature(feature.key)}</Text>;
   return <Text size="sm">{words.changedFeature(feature.key, valueWords(t, feature.type, before), value)}</Text>;
 }

@@ -1,9 +1,11 @@
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
+import { call } from '@/api/client';
 import { useApiChange } from '@/api/hooks';
 import type { FeatureGroupListGroup } from '@/api/schema';
 import { useGo } from '@/app/navigate';
 import { FormDialog, useNotify } from '@/kit';
 import { type Named, NamedFields } from '@/kit/NamedFields';
+import { StaleNotice, useNewest } from '@/kit/newest';
 import { useTexts } from '@/texts';
 import { FEATURE_GROUP_LISTS } from './lists';
 
@@ -25,6 +27,12 @@ export function FeatureGroupForm({ opened, onClose, applicationId, environmentId
   const [value, setValue] = useState<Named>({ name: '', description: '' });
   const create = useApiChange('createFeatureGroup', { changes: FEATURE_GROUP_LISTS });
   const update = useApiChange('updateFeatureGroup', { changes: FEATURE_GROUP_LISTS });
+  const fgId = group?.id ?? '';
+  const newest = useNewest(
+    opened,
+    group,
+    useCallback(() => call('getFeatureGroup', { params: { appId: applicationId, fgId } }), [applicationId, fgId]),
+  );
   useEffect(() => {
     if (opened) setValue({ name: group?.name ?? '', description: group?.description ?? '' });
   }, [opened, group]);
@@ -37,7 +45,8 @@ export function FeatureGroupForm({ opened, onClose, applicationId, environmentId
       await go('/edit-feature-group-strategy-values', { search: { application: applicationId, group: made.id } });
       return;
     }
-    await update.mutateAsync({ params, body: { id: group.id, version: group.version, ...named } });
+    const body = { id: fgId, version: newest.version ?? group.version, ...named };
+    await newest.send(() => update.mutateAsync({ params, body }));
     notify.success(words.changed(named.name));
   };
   return (
@@ -49,7 +58,12 @@ export function FeatureGroupForm({ opened, onClose, applicationId, environmentId
       incomplete={value.name.trim() === ''}
       onSubmit={submit}
     >
-      {(error) => <NamedFields value={value} onChange={setValue} error={error} nameMax={200} descriptionMax={400} />}
+      {(error) => (
+        <>
+          <StaleNotice other={newest.other} />
+          <NamedFields value={value} onChange={setValue} error={error} nameMax={200} descriptionMax={400} />
+        </>
+      )}
     </FormDialog>
   );
 }

@@ -9,6 +9,7 @@ import { useMe } from '@/app/session';
 import { ConfirmDialog, Failure, Loading, Page, useNotify } from '@/kit';
 import { ForApplication } from '@/kit/ForApplication';
 import { ProductionMark } from '@/kit/ProductionMark';
+import { Propagation } from '@/kit/Propagation';
 import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { Changes } from './Changes';
@@ -73,7 +74,7 @@ function Editor({ application, group, production, onReload }: EditorProps) {
   const me = useMe();
   const { draft, setDraft, before, unsaved, reset } = useDraft(group);
   const [asking, setAsking] = useState(false);
-  const { save, busy, error, stale } = useSave(application, group, draft, onReload);
+  const { save, busy, error, stale, savedAt } = useSave(application, group, draft, onReload);
   const editor = environmentRoles(me, group.environmentId, application.portfolioId).has('CHANGE_VALUE');
   const usable = unsaved && isComplete(draft);
   return (
@@ -84,6 +85,9 @@ function Editor({ application, group, production, onReload }: EditorProps) {
       {!asking && <Failure error={error} />}
       <GroupStrategy draft={draft} onChange={setDraft} readOnly={!editor} />
       <GroupFeatures application={application} group={group} draft={draft} onChange={setDraft} readOnly={!editor} />
+      <Group justify="flex-end">
+        <Propagation environmentId={group.environmentId} savedAt={savedAt} />
+      </Group>
       {editor && (
         <Group justify="flex-end">
           <Text size="sm" c="dimmed" role="status">
@@ -139,6 +143,7 @@ function useSave(application: Application, group: FeatureGroup, draft: GroupDraf
   const notify = useNotify();
   const [error, setError] = useState<unknown>(null);
   const [stale, setStale] = useState(false);
+  const [savedAt, setSavedAt] = useState<number | null>(null);
   const update = useApiChange('updateFeatureGroup', { changes: FEATURE_GROUP_LISTS });
   const save = async () => {
     setError(null);
@@ -153,7 +158,8 @@ function useSave(application: Application, group: FeatureGroup, draft: GroupDraf
       }
       throw refused;
     }
+    setSavedAt(Date.now());
     notify.success(t.applied);
   };
-  return { save, busy: update.isPending, error, stale };
+  return { save, busy: update.isPending, error, stale, savedAt };
 }

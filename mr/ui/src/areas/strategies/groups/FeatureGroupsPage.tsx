@@ -9,6 +9,7 @@ import { useMe } from '@/app/session';
 import { ConfirmDialog, EmptyState, Failure, Loading, NothingFound, Page, SearchBox, useNotify } from '@/kit';
 import { ApplicationSelect, ForApplication } from '@/kit/ForApplication';
 import { ItemMenu } from '@/kit/ItemMenu';
+import { useAuditEntry } from '@/kit/useAuditEntry';
 import { ProductionMark, WARNING } from '@/kit/ProductionMark';
 import { useTexts } from '@/texts';
 import { FeatureGroupForm } from './FeatureGroupForm';
@@ -163,6 +164,7 @@ interface GroupCardProps {
 function GroupCard({ application, group, editor, onAsk }: GroupCardProps) {
   const t = useTexts();
   const words = t.strategies.groups;
+  const audit = useAuditEntry();
   const there = { application: application.id, group: group.id };
   const edit = '/edit-feature-group-strategy-values';
   return (
@@ -177,6 +179,7 @@ function GroupCard({ application, group, editor, onAsk }: GroupCardProps) {
             entries={[
               { label: words.open, icon: IconAdjustments, to: edit, search: there },
               editor && { label: words.edit, icon: IconPencil, onClick: () => onAsk({ what: 'form', group }) },
+              audit(group.id),
               editor && { label: t.common.delete, icon: IconTrash, onClick: () => onAsk({ what: 'delete', group }), danger: true },
             ]}
           />
