@@ -19,6 +19,7 @@ SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
 UI := mr/ui
 UI_BUILT := $(UI)/dist/index.html
 UI_PACKAGES := $(UI)/node_modules/.installed
+UI_CHECKED := $(UI)/node_modules/.checked
 UI_LINT := $(UI)/lint/node_modules/.installed
 UI_SOURCES := $(shell find $(UI)/src $(UI)/public -type f 2>/dev/null) $(addprefix $(UI)/,index.html vite.config.ts postcss.config.mjs tsconfig.json)
 NODE := $(VENV)/.node
@@ -110,10 +111,13 @@ $(UI_LINT): $(UI)/lint/package.json $(UI)/lint/package-lock.json $(UI)/lint/.npm
 	@touch $@
 
 .PHONY: ui-check
-ui-check: $(UI_PACKAGES) $(UI_LINT) ## Check types and style of the web interface, and run its unit tests.
+ui-check: $(UI_CHECKED) ## Check types and style of the web interface, and run its unit tests.
+
+$(UI_CHECKED): $(UI_PACKAGES) $(UI_LINT) $(UI)/lint/eslint.config.js $(UI_SOURCES)
 	@$(NPM) run --silent --prefix $(UI) types
 	@$(NPM) run --silent --prefix $(UI)/lint lint
 	@$(NPM) run --silent --prefix $(UI) test
+	@touch $@
 
 .PHONY: ui-schema
 ui-schema: $(SELF) $(DEV) ## Write the types of the web interface's client again from the OpenAPI document.

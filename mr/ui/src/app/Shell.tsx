@@ -17,6 +17,7 @@ import { QuickSetup } from './QuickSetup';
 import { Shortcuts } from './Shortcuts';
 import { MeContext, useMeQuery, useSession } from './session';
 import { TopBar } from './TopBar';
+import { NewerVersion } from './NewerVersion';
 
 export function Shell() {
   const { state } = useSession();
@@ -70,6 +71,7 @@ function Frame() {
           <Menu />
         </AppShell.Navbar>
         <AppShell.Main id="content" tabIndex={-1} style={{ outline: 'none' }}>
+          <NewerVersion />
           {error && (
             <Box mb="md">
               <Failure error={error} onRetry={retry} />
