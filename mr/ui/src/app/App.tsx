@@ -13,7 +13,10 @@ const router = makeRouter(new URL(document.baseURI).pathname);
 
 const queries = new QueryClient({
   defaultOptions: {
+    // A call without a network fails and says so, rather than waiting in silence.
+    mutations: { networkMode: 'always' },
     queries: {
+      networkMode: 'always',
       staleTime: 10_000,
       // What was refused is refused again; a server that restarts is worth waiting for.
       retry: (failures, error) => !(error instanceof Problem && error.status < 500) && failures < 3,
