@@ -32,7 +32,7 @@ _WELL: Final = frozenset({200, 304})
 BUCKETS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, float("inf"),
 )  # fmt: skip
-_FIRST_BUCKET: Final = BUCKETS[0]
+PROMPT_SECONDS: Final = BUCKETS[0]
 
 
 class RequestIds:
@@ -42,47 +42,47 @@ class RequestIds:
     """
 
     def __init__(self) -> None:
-        #: The first half of every id, and the numbers that make up the second, as 16 hexadecimal digits.
-        self.start = secrets.token_hex(8).encode()
-        self.next = itertools.count(secrets.randbits(48)).__next__
+        self._start = secrets.token_hex(8)
+        self._next = itertools.count(secrets.randbits(40)).__next__
 
     def new(self) -> str:
         """Return an id that no other request has."""
-        return (self.start + self.next().to_bytes(8, "big").hex().encode()).decode()
+        return f"{self._start}{self._next():012x}0000"
+
+    def series(self) -> bytes:
+        """Return the first 28 of 32 digits of ids of which the last four are the caller's to count."""
+        return f"{self._start}{self._next():012x}".encode()
 
     def of(self, given: str) -> str:
         """Return what the caller sent if it can be shown to anybody, else a new id."""
         return given if _SANE_REQUEST_ID.fullmatch(given) else self.new()
 
 
-class Times:
-    """How long answers of one route took to begin."""
+class Page:
+    """Answers of one route with one status, and how long they took to begin."""
 
-    __slots__ = ("buckets", "seconds")
+    __slots__ = ("_late", "count", "seconds")
 
     def __init__(self) -> None:
-        self.buckets = [0] * len(BUCKETS)
-        self.seconds = 0.0
-
-
-class Page:
-    """Answers of one route with one status."""
-
-    __slots__ = ("_times", "count")
-
-    def __init__(self, times: Times) -> None:
         self.count = 0
-        self._times = times
+        self.seconds = 0.0
+        self._late = [0] * len(BUCKETS)
 
     def tell(self, seconds: float) -> None:
         """Count one answer that took so long to begin."""
         self.count += 1
-        times = self._times
-        times.seconds += seconds
-        if seconds <= _FIRST_BUCKET:
-            times.buckets[0] += 1
-        else:
-            times.buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
+        if seconds > PROMPT_SECONDS:
+            self.late(seconds)
+
+    def late(self, seconds: float) -> None:
+        """Note that an answer, counted elsewhere, took longer than `PROMPT_SECONDS`."""
+        self._late[bisect_left(BUCKETS, seconds)] += 1
+
+    @property
+    def buckets(self) -> list[int]:
+        """How many answers fell into each bucket."""
+        return [self.count - sum(self._late), *self._late[1:]]
 
 
 class RequestMetrics(Collector):
@@ -90,15 +90,14 @@ class RequestMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._pages: dict[tuple[str, str, str, str], Page] = {}
-        self._times: dict[tuple[str, str, str], Times] = {}
         registry.register(self)
 
     def page(self, listener: str, method: str, route: str, status: int) -> Page:
         """Return what counts these answers; it stays the same."""
-        where = (listener, method, route)
-        page = self._pages.get((*where, str(status)))
+        name = (listener, method, route, str(status))
+        page = self._pages.get(name)
         if page is None:
-            page = self._pages[*where, str(status)] = Page(self._times.setdefault(where, Times()))
+            page = self._pages[name] = Page()
         return page
 
     def describe(self) -> Iterator[Metric]:
@@ -112,11 +111,18 @@ class RequestMetrics(Collector):
             answered.add_metric(where, page.count)
         yield answered
         first_byte = self._first_byte()
-        for route, times in self._times.items():
-            counts = itertools.accumulate(times.buckets)
+        for route, pages in self._routes().items():
+            counts = itertools.accumulate(map(sum, zip(*(page.buckets for page in pages), strict=True)))
             names = ("+Inf" if bound == float("inf") else str(bound) for bound in BUCKETS)
-            first_byte.add_metric(route, list(zip(names, counts, strict=True)), times.seconds)
+            seconds = sum(page.seconds for page in pages)
+            first_byte.add_metric(route, list(zip(names, counts, strict=True)), seconds)
         yield first_byte
+
+    def _routes(self) -> dict[tuple[str, str, str], list[Page]]:
+        routes: dict[tuple[str, str, str], list[Page]] = {}
+        for (listener, method, route, _), page in self._pages.items():
+            routes.setdefault((listener, method, route), []).append(page)
+        return routes
 
     @staticmethod
     def _answered() -> CounterMetricFamily:
@@ -146,7 +152,7 @@ class Ledger:
     def page(self, method: str, route: str, status: int) -> Page:
         """Return what counts these answers, for whoever writes the line (`line`) by itself."""
         if self._metrics is None:
-            return Page(Times())
+            return Page()
         return self._metrics.page(self._listener, method, route, status)
 
     @staticmethod

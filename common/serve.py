@@ -63,16 +63,20 @@ class GuardedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        # Named: looking `super` up costs as much as the rest of this.
-        HttpToolsProtocol.data_received(self, data)
-        # Most heads arrive whole, and need no timer. Afterwards, so that a body in the same piece as its
-        # head is not counted with it.
-        if self._in_head and not self.transport.is_closing():
-            if self._head_due is None:
-                self._expect_head()
-            self._head_size += len(data)
-            if self._head_size > self.head_bytes:
-                self._refuse("The request's head is too long.")
+        super().data_received(data)
+        # Afterwards, so that a body in the same piece as its head is not counted with it.
+        if self._in_head:
+            self._head_goes_on(len(data))
+
+    def _head_goes_on(self, size: int) -> None:
+        """Count a piece of a head that is not complete; most are when they arrive, and need no timer."""
+        if self.transport.is_closing():
+            return
+        if self._head_due is None:
+            self._expect_head()
+        self._head_size += size
+        if self._head_size > self.head_bytes:
+            self._refuse("The request's head is too long.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -5,7 +5,9 @@ changes nothing or what it changes. Must not know what is asked for, nor the con
 """
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 import httptools
 
@@ -100,15 +102,24 @@ _AS_WRITTEN: Final = _MEANINGS | {
 }
 _NONE: Final[tuple[bytes, ...]] = ()
 
+_ENDS_OF_IDS: Final = tuple(b"%04x" % number for number in range(1 << 16))
+
 # Decoded these are what they look like, or a slash or a star; a router would see the same.
 _PLAIN_PATH: Final = re.compile(rb"/features(?:/(?:[A-Za-z0-9/*_.~+-]|%2[FfAa])*)?")
 
 
-class Head(NamedTuple):
-    """What a plain head says. ``about`` = what its answer depends on, to remember it by."""
+@dataclass(slots=True, eq=False)
+class Head:
+    """What a plain head says. ``about`` = all that its answer depends on, to remember it by.
 
-    about: tuple[bytes, bytes, bytes, bytes, tuple[bytes, ...]]
+    Ordinary: neither a browser nor somebody with an id for the request.
+    """
+
+    about: bytes
+    url: bytes
+    said: Said
     request_id: bytes
+    is_ordinary: bool
     from_browser: bool
     forwarded_for: tuple[bytes, ...]
     names_connection: bool
@@ -153,41 +164,56 @@ def read(url: bytes, headers: list[tuple[bytes, bytes]]) -> Head | None:
             request_id = value
         elif meaning == _FORWARDED:
             forwarded_for += (value,)
-    about = (url, tag or b"", coding or b"", sdk or b"", context)
-    return Head(about, request_id or b"", from_browser, forwarded_for, names_connection)
+    said = Said(context, sdk or b"", tag or b"", coding or b"")
+    # No header and no target holds a newline.
+    about = b"\n".join((url, *said[1:], *context))
+    is_ordinary = request_id is None and not from_browser
+    return Head(
+        about, url, said, request_id or b"", is_ordinary, from_browser, forwarded_for, names_connection
+    )
 
 
 def asked_by(head: Head) -> Asked | None:
     """Return what a plain head asks for; None = its target is not plain."""
-    url, tag, coding, sdk, context = head.about
-    if not url.startswith(b"/features"):
+    if not head.url.startswith(b"/features"):
         return None
     try:
-        target = httptools.parse_url(url)
+        target = httptools.parse_url(head.url)
     except httptools.HttpParserInvalidURLError:
         return None
     path: bytes = target.path
     if not _PLAIN_PATH.fullmatch(path):
         return None
-    return Asked(path, target.query or b"", Said(context, sdk, tag, coding))
+    return Asked(path, target.query or b"", head.said)
 
 
 class Starts:
-    """How answers begin: status line, date, and what else stays the same for a second."""
+    """How answers begin, and how their ids end: what stays the same for a second is encoded once."""
 
     def __init__(self) -> None:
         #: What the server adds to every answer: a list that it replaces when the date changes.
         self.default_headers: list[tuple[bytes, bytes]] | None = None
+        #: Another object whenever what is below has changed.
+        self.mark = object()
         self.ok = b""
         self.unchanged = b""
+        self.series = b""
+        #: Gives the last digits of an id; StopIteration = begin another series.
+        self.next_end: Callable[[], bytes] = iter(()).__next__
         self._same = b""
 
-    def renew(self, default_headers: list[tuple[bytes, bytes]], more: bytes) -> None:
-        """Take over the server's headers, and ``more`` of them for answers that bring features."""
+    def renew(self, default_headers: list[tuple[bytes, bytes]], more: bytes, series: bytes) -> None:
+        """Take over the server's headers, and ``more`` of them for answers that bring features.
+
+        ``series`` is how the ids of the next answers begin.
+        """
         self.default_headers = default_headers
+        self.mark = object()
         self._same = lines(default_headers)
         self.ok = self.of(b"HTTP/1.1 200 OK\r\n") + more
         self.unchanged = self.of(b"HTTP/1.1 304 Not Modified\r\n") + more
+        self.series = series
+        self.next_end = iter(_ENDS_OF_IDS).__next__
 
     def of(self, status_line: bytes) -> bytes:
         """Begin an answer that brings none."""

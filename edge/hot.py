@@ -11,12 +11,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, Protocol
 
+import httptools
 import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from common.errors import AppError, Unavailable
-from common.ledger import Ledger
+from common.ledger import PROMPT_SECONDS, Ledger
 from common.serve import GuardedHttp
 from common.web import REQUEST_ID, Health, open_to_browsers, problem_of, problem_of_status
 from edge import heads, requests
@@ -67,15 +68,15 @@ class Questions:
     """
 
     def __init__(self, *, max_bytes: int = QUESTION_BYTES) -> None:
-        self.young: dict[tuple[Any, ...], Question] = {}
-        self._old: dict[tuple[Any, ...], Question] = {}
+        self.young: dict[bytes, Question] = {}
+        self._old: dict[bytes, Question] = {}
         self._half = max_bytes // 2
         self._spent = 0
 
     def __len__(self) -> int:
         return len(self.young) + len(self._old)
 
-    def find(self, about: tuple[Any, ...]) -> Question | None:
+    def find(self, about: bytes) -> Question | None:
         """Return a question that was asked before, as one that is asked now."""
         found = self.young.get(about)
         if found is None:
@@ -84,12 +85,12 @@ class Questions:
                 self.put(about, found)
         return found
 
-    def put(self, about: tuple[Any, ...], question: Question) -> None:
+    def put(self, about: bytes, question: Question) -> None:
         """Remember it; call again when its answer has changed."""
-        *texts, context = about
-        weight = question.weight + sum(map(len, texts)) + sum(map(len, context))
+        weight = question.weight + len(about)
         if question.reply is not None:
-            weight += len(question.reply.body)
+            # Small bodies are held once more, ready to be sent.
+            weight += len(question.reply.body) + min(len(question.reply.body), _SHARED_BYTES)
         if self._spent + weight > self._half:
             self._old, self.young, self._spent = self.young, {}, 0
         self.young[about] = question
@@ -114,20 +115,40 @@ class Parts:
         self.cold = ColdPolls(polls)
         #: What counts opened streams.
         self.opened = ledger.page("GET", _STREAM, 200)
-        #: What counts answered polls, by the first bytes of the target and the status.
+        #: What counts answered polls, by route and status.
         self.pages = {
-            (start, status): ledger.page("GET", route, status)
-            for start, route in ((b"/features?", _POLL), (b"/features/", _POLL_SLASH))
+            (route, status): ledger.page("GET", route, status)
+            for route in (_POLL, _POLL_SLASH)
             for status in (200, 304)
         }
 
     def begun(self, default_headers: list[tuple[bytes, bytes]]) -> Starts:
         """Return how answers begin in this second."""
         if self.starts.default_headers is not default_headers:
-            silent = self.polls.silent_seconds()
-            self.starts.renew(default_headers, b"%b: %d\r\n" % (_SILENT, silent) if silent else b"")
-            self.tells_all = self.ledger.wants_all()
+            self._renew(default_headers)
         return self.starts
+
+    def _renew(self, default_headers: list[tuple[bytes, bytes]]) -> None:
+        silent = self.polls.silent_seconds()
+        more = b"%b: %d\r\n" % (_SILENT, silent) if silent else b""
+        self.starts.renew(default_headers, more, self.ids.series())
+        self.tells_all = self.ledger.wants_all()
+
+    def dress(self, reply: Reply, url: bytes, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Make the reply's front and tail for what is the same now; returns the end of an id."""
+        starts = self.begun(default_headers)
+        try:
+            end = starts.next_end()
+        except StopIteration:
+            self._renew(default_headers)
+            end = starts.next_end()
+        start = starts.ok if reply.status == 200 else starts.unchanged
+        reply.front = b"%b%bx-request-id: %b" % (start, reply.head, starts.series)
+        if not reply.tail:
+            reply.tail = b"\r\n\r\n" + (reply.body if len(reply.body) <= _SHARED_BYTES else b"")
+        reply.page = self.pages[self.route(url), reply.status]
+        reply.mark = starts.mark
+        return end
 
     @staticmethod
     def route(url: bytes) -> str:
@@ -140,11 +161,11 @@ class ColdPolls:
 
     def __init__(self, polls: Polls) -> None:
         self._polls = polls
-        self._waiting: dict[tuple[Any, ...], list[Callable[[Reply | Exception], None]]] = {}
+        self._waiting: dict[bytes, list[Callable[[Reply | Exception], None]]] = {}
 
     def ask(
         self,
-        about: tuple[Any, ...],
+        about: bytes,
         question: Question,
         answered: Callable[[Reply | Exception], None],
         tasks: set[asyncio.Task[None]],
@@ -162,7 +183,7 @@ class ColdPolls:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _find(self, about: tuple[Any, ...], question: Question) -> None:
+    async def _find(self, about: bytes, question: Question) -> None:
         outcome: Reply | Exception = Unavailable("The server is going away.")
         try:
             outcome = await self._polls.find_admitted(question)
@@ -211,6 +232,26 @@ class HotProtocol(GuardedHttp):
         self._end_idleness()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Do what uvicorn does, in one step as long as nothing is wrong."""
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
+            self._refused_by_parser(fault)
+        if self._in_head:
+            self._head_goes_on(len(data))
+
+    def _refused_by_parser(self, fault: Exception) -> None:
+        if isinstance(fault, httptools.HttpParserUpgrade):
+            # Nobody here speaks WebSocket (`ws="none"`).
+            self._unsupported_upgrade_warning()
+            return
+        reason = "Invalid HTTP request received."
+        self.logger.warning(reason)
+        self.send_400_response(reason)
+
     # Parser callbacks
 
     def on_message_begin(self) -> None:
@@ -232,14 +273,25 @@ class HotProtocol(GuardedHttp):
             self._is_ours = True
             return
         cycle: RequestResponseCycle | None = self.cycle
-        # Answers leave in the order of their requests: ours only if nothing else is going on.
+        parser = self.parser
         if (
+            # Answers leave in the order of their requests: ours only if nothing else is going on.
             (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
             and not self.transport.is_closing()
+            # Without words about the connection, only HTTP/1.1 keeps it.
+            and parser.get_method() == b"GET"
+            and parser.should_keep_alive()
         ):
-            head = self._plain_head()
-            if head is not None and self._answer(head, began):
+            if self.headers == self._former_headers and self.url == self._former_url:
+                head = self._former_head
+            else:
+                head = self._read_head()
+            if (
+                head is not None
+                and (not head.names_connection or parser.get_http_version() == "1.1")
+                and self._answer(head, began)
+            ):
                 self._is_ours = True
                 return
         self._leave_to_framework()
@@ -252,21 +304,9 @@ class HotProtocol(GuardedHttp):
         if not self._is_ours:
             super().on_message_complete()
 
-    # Which requests are ours
-
-    def _plain_head(self) -> Head | None:
-        """Return what a plain GET says that keeps its connection; None = something else."""
-        parser = self.parser
-        # Without words about the connection, only HTTP/1.1 keeps it.
-        if parser.get_method() != b"GET" or not parser.should_keep_alive():
-            return None
-        if self.headers == self._former_headers and self.url == self._former_url:
-            head = self._former_head
-        else:
-            head = heads.read(self.url, self.headers)
-            self._former_url, self._former_headers, self._former_head = self.url, self.headers, head
-        if head is not None and head.names_connection and parser.get_http_version() != "1.1":
-            return None
+    def _read_head(self) -> Head | None:
+        head = heads.read(self.url, self.headers)
+        self._former_url, self._former_headers, self._former_head = self.url, self.headers, head
         return head
 
     def _leave_to_framework(self) -> None:
@@ -299,38 +339,53 @@ class HotProtocol(GuardedHttp):
             return self._answer_later(question, head, began)
         if reply is not former:
             parts.questions.put(head.about, question)
-        self._send(reply, head, began)
-        return True
-
-    def _send(self, reply: Reply, head: Head, began: float, *, last: bool = False) -> None:
-        """Write the answer; while the server leaves, or if it is the ``last``, close the connection."""
-        parts = self.parts
-        starts = parts.starts
-        if starts.default_headers is not self.server_state.default_headers:
-            parts.begun(self.server_state.default_headers)
+        if not head.is_ordinary or parts.health.draining or parts.tells_all:
+            self._send_with_care(reply, head, began)
+            return True
+        # From here on nothing is done twice in a second that need not be.
+        starts, default_headers = parts.starts, self.server_state.default_headers
+        if reply.mark is starts.mark and starts.default_headers is default_headers:
+            try:
+                end = starts.next_end()
+            except StopIteration:
+                end = parts.dress(reply, head.url, default_headers)
+        else:
+            end = parts.dress(reply, head.url, default_headers)
+        self.transport.write(b"".join((reply.front, end, reply.tail)))
+        if len(reply.body) > _SHARED_BYTES:
+            self.transport.write(reply.body)
         for tally in reply.tallies:
             tally.count += 1
-        status, shared, body, ids = reply.status, b"", reply.body, parts.ids
-        if len(body) > _SHARED_BYTES:
-            shared, body = body, b""
-        closes = last or parts.health.draining
-        request_id = head.request_id
-        if request_id or closes or head.from_browser:
-            request_id = ids.of(request_id.decode("latin-1")).encode()
-            rest = self._rest(head, request_id, closes=closes)
-        else:
-            request_id = ids.start + ids.next().to_bytes(8, "big").hex().encode()
-            rest = b"x-request-id: %b\r\n" % request_id
-        start = starts.ok if status == 200 else starts.unchanged
-        if not self.transport.is_closing():
-            self.transport.write(b"".join((start, reply.head, rest, b"\r\n", body)))
-            if shared:
-                self.transport.write(shared)
+        page = reply.page
+        page.count += 1
         self._idle_since = ended = time.perf_counter()
-        parts.pages[head.about[0][:10], status].tell(ended - began)
+        seconds = ended - began
+        page.seconds += seconds
+        if seconds > PROMPT_SECONDS:
+            page.late(seconds)
+        if self._idle_due is None:
+            self._idle_due = self.loop.call_later(self.timeout_keep_alive, self._look_for_idleness)
+        return True
+
+    def _send_with_care(self, reply: Reply, head: Head, began: float, *, last: bool = False) -> None:
+        """Do the same for somebody special, or late; while the server leaves, and as the ``last``, close."""
+        parts = self.parts
+        starts = parts.begun(self.server_state.default_headers)
+        for tally in reply.tallies:
+            tally.count += 1
+        closes = last or parts.health.draining
+        request_id = parts.ids.of(head.request_id.decode("latin-1"))
+        start = starts.ok if reply.status == 200 else starts.unchanged
+        rest = self._rest(head, request_id.encode(), closes=closes)
+        if not self.transport.is_closing():
+            self.transport.write(b"%b%b%b\r\n" % (start, reply.head, rest))
+            if reply.body:
+                self.transport.write(reply.body)
+        self._idle_since = ended = time.perf_counter()
+        route = parts.route(head.url)
+        parts.pages[route, reply.status].tell(ended - began)
         if parts.tells_all:
-            route = parts.route(head.about[0])
-            parts.ledger.line("GET", route, status, ended - began, request_id=request_id.decode())
+            parts.ledger.line("GET", route, reply.status, ended - began, request_id=request_id)
         if closes:
             self._close()
         elif self._idle_due is None:
@@ -397,7 +452,7 @@ class HotProtocol(GuardedHttp):
     ) -> None:
         pending.response_complete = True
         if isinstance(outcome, Reply):
-            self._send(outcome, head, began, last=not pending.keep_alive)
+            self._send_with_care(outcome, head, began, last=not pending.keep_alive)
         else:
             self._send_refusal(outcome, head, began, last=not pending.keep_alive)
         self.on_response_complete()
@@ -429,7 +484,7 @@ class HotProtocol(GuardedHttp):
             )
             if closes:
                 self._close()
-        route = parts.route(head.about[0])
+        route = parts.route(head.url)
         parts.ledger.tell(
             "GET", route, answer.status_code, time.perf_counter() - began, request_id=request_id
         )

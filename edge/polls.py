@@ -8,11 +8,13 @@ at every request. Knows no transport.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, SdkKey
 from common.errors import AppError, Unavailable
 from common.evaluation.context import EvaluationContext
+from common.ledger import Page
 from edge import requests
 from edge.access import Access, Grant, TooManyLookups
 from edge.answers import Answer, Answers, View, answer_poll, cache_control, earliest, unknown
@@ -29,11 +31,14 @@ QUESTION_BYTES: Final = 2_000
 """What a remembered poll costs beside its answer's bytes, roughly."""
 
 
-class Reply(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Reply:
     """How a poll is answered, but for what changes from request to request.
 
-    ``headers`` in the order they are sent, the body's own among them; ``tallies`` count who was answered;
-    ``until`` = when it may become untrue by itself.
+    ``headers`` in the order they are sent, the body's own among them, and ``head`` the same as bytes;
+    ``tallies`` count who was answered; ``until`` = when it may become untrue by itself. The last four are
+    for whoever sends it very often: what counts its requests, how it begins and ends, and what that was
+    made from.
     """
 
     status: int
@@ -42,6 +47,10 @@ class Reply(NamedTuple):
     tallies: tuple[Tally, ...]
     until: float | None
     head: bytes
+    page: Page = field(default_factory=Page)
+    front: bytes = b""
+    tail: bytes = b""
+    mark: object = None
 
 
 class Proof(NamedTuple):

@@ -81,13 +81,13 @@ def test_an_unknown_key_is_nothing_to_answer_at_once():
 def test_questions_are_remembered_within_a_budget_those_asked_for_first():
     questions = Questions(max_bytes=40_000)
     favourite = question()
-    questions.put(("favourite", b"", b"", b"", ()), favourite)
+    questions.put(b"favourite", favourite)
     for number in range(1_000):
-        questions.put((b"%d" % number, b"", b"", b"", ()), question())
-        assert questions.find(("favourite", b"", b"", b"", ())) is favourite
+        questions.put(b"%d" % number, question())
+        assert questions.find(b"favourite") is favourite
         assert len(questions) <= 20
-    assert questions.find((b"0", b"", b"", b"", ())) is None
-    assert questions.find((b"999", b"", b"", b"", ())) is not None
+    assert questions.find(b"0") is None
+    assert questions.find(b"999") is not None
 
 
 def test_a_huge_answer_is_not_what_all_others_are_forgotten_for_twice():
@@ -95,6 +95,6 @@ def test_a_huge_answer_is_not_what_all_others_are_forgotten_for_twice():
     polls, questions = polls_over(source), Questions(max_bytes=10)
     asked = question()
     polls.at_hand(asked)
-    questions.put((b"a", b"", b"", b"", ()), asked)
-    assert questions.find((b"a", b"", b"", b"", ())) is asked
+    questions.put(b"a", asked)
+    assert questions.find(b"a") is asked
     assert len(questions) == 1
