@@ -219,6 +219,7 @@ function Footer({ saved, onUndo, grid, page, onPage, size, onSize }: FooterProps
         <Text size="xs" c="dimmed">{t.grid.help}</Text>
       </Group>
       <Group gap="sm">
+        {grid.partial ? <Text size="xs" c="dimmed" role="status">{t.grid.partial(grid.features.length, grid.total)}</Text> : null}
         <RowsSelect size={size} onSize={onSize} all={!grid.remote} />
         {grid.pages > 1 ? <Pagination size="sm" total={grid.pages} value={page + 1} onChange={(next) => onPage(next - 1)} /> : null}
       </Group>

@@ -59,7 +59,9 @@ export function Grid(props: GridProps) {
     count: features.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 10,
+    overscan: 8,
+    // Both directions in one rendering.
+    useFlushSync: false,
     paddingStart: HEADER_HEIGHT,
     scrollPaddingStart: HEADER_HEIGHT,
     rangeExtractor: useCallback((range: Range) => including(range, place.row), [place.row]),
@@ -70,6 +72,7 @@ export function Grid(props: GridProps) {
     getScrollElement: () => scroller.current,
     estimateSize: () => columnWidth,
     overscan: 2,
+    useFlushSync: false,
     paddingStart: nameWidth,
     scrollPaddingStart: nameWidth,
     rangeExtractor: useCallback((range: Range) => including(range, place.column), [place.column]),

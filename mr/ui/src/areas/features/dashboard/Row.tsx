@@ -4,25 +4,25 @@
  * Rendered while scrolling, so it is plain elements: no component of the library, no tooltip, no handler of
  * its own. The grid listens once, and finds out by `data-` attributes what was meant.
  */
-import { IconArchive, IconBolt, IconBraces, IconDots, IconGitBranch, IconLetterCase, IconLock, IconNumber123, IconToggleRight } from '@tabler/icons-react';
 import { memo } from 'react';
 import { useRecentChange, valueKey } from '@/app/changes/marks';
 import type { Texts } from '@/texts';
 import type { FeatureType } from '../model/wire';
 import styles from './Grid.module.css';
+import pictures from './pictures.module.css';
 import { type CellModel, cellOf, type GridEnvironment, type GridFeature, shortText } from './table';
 
 // Made once: elements that never change are not made again for each of hundreds of cells.
-const LOCK = <IconLock size={14} aria-hidden />;
-const RETIRED = <IconArchive size={14} aria-hidden />;
-const BRANCH = <IconGitBranch size={12} aria-hidden />;
-const BOLT = <IconBolt size={14} aria-hidden />;
-const DOTS = <IconDots size={16} aria-hidden />;
-const TYPES: Readonly<Record<FeatureType, React.ReactNode>> = {
-  BOOLEAN: <IconToggleRight size={18} stroke={1.6} aria-hidden />,
-  STRING: <IconLetterCase size={18} stroke={1.6} aria-hidden />,
-  NUMBER: <IconNumber123 size={18} stroke={1.6} aria-hidden />,
-  JSON: <IconBraces size={18} stroke={1.6} aria-hidden />,
+const LOCK = <span aria-hidden className={`${pictures.picture} ${pictures.lock}`} />;
+const RETIRED = <span aria-hidden className={`${pictures.picture} ${pictures.archive}`} />;
+const BRANCH = <span aria-hidden className={`${pictures.picture} ${pictures.branch} ${styles.small}`} />;
+const BOLT = <span aria-hidden className={`${pictures.picture} ${pictures.bolt}`} />;
+const DOTS = <span aria-hidden className={`${pictures.picture} ${pictures.dots}`} />;
+const TYPES: Readonly<Record<FeatureType, string>> = {
+  BOOLEAN: `${styles.icon} ${pictures.picture} ${pictures.type} ${pictures.boolean}`,
+  STRING: `${styles.icon} ${pictures.picture} ${pictures.type} ${pictures.string}`,
+  NUMBER: `${styles.icon} ${pictures.picture} ${pictures.type} ${pictures.number}`,
+  JSON: `${styles.icon} ${pictures.picture} ${pictures.type} ${pictures.json}`,
 };
 
 export interface Column {
@@ -56,9 +56,7 @@ export const Row = memo(function Row(props: RowProps) {
         style={{ width: props.nameWidth }}
         data-column={-1}
       >
-        <span className={styles.icon} title={t.common.types[feature.type]}>
-          {TYPES[feature.type]}
-        </span>
+        <span className={TYPES[feature.type]} title={t.common.types[feature.type]} role="img" aria-label={t.common.types[feature.type]} />
         <div className={styles.names}>
           <div className={styles.title} title={feature.description || feature.name}>
             {feature.name}
@@ -126,7 +124,7 @@ function Cell({ feature, environment, row, column, active, idPrefix, t }: CellPr
           aria-label={t.features.grid.switch(feature.name, environment.name)}
         />
       ) : null}
-      <span className={styles.value}>{valueText(t, feature.type, cell)}</span>
+      <span className={styles.value}>{valueText(t, cell)}</span>
       <span className={styles.spacer} />
       {cell.strategies > 0 ? (
         <span className={styles.badge}>
@@ -151,20 +149,20 @@ export function mayTry(environment: GridEnvironment, cell: CellModel): boolean {
   return rights.change && !cell.retired && (!cell.locked || rights.unlock);
 }
 
-export function valueText(t: Texts, type: FeatureType, cell: CellModel): string {
+export function valueText(t: Texts, cell: CellModel): string {
   const words = t.features.values;
   if (cell.state === 'hidden') return '–';
   if (cell.state === 'none') return words.none;
   if (cell.state === 'on') return words.on;
   if (cell.state === 'off') return words.off;
-  return cell.served === '' ? words.empty : shortText(type, cell.served);
+  return cell.served === '' ? words.empty : shortText(cell.served);
 }
 
 /** The whole cell for a screen reader. */
 function cellWords(t: Texts, feature: GridFeature, environment: GridEnvironment, cell: CellModel, by?: string): string {
   if (cell.state === 'hidden') return `${environment.name}: ${t.features.values.noAccess}`;
   return [
-    `${feature.name}, ${environment.name}: ${valueText(t, feature.type, cell)}`,
+    `${feature.name}, ${environment.name}: ${valueText(t, cell)}`,
     cell.locked ? t.features.grid.locked : '',
     cell.retired ? t.features.grid.retired : '',
     cell.strategies > 0 ? t.features.grid.strategies(cell.strategies) : '',

@@ -3,7 +3,6 @@
  *
  * Built once per answer, so that a cell is two look-ups. Pure.
  */
-import { compactJson } from '@/kit/json';
 import { type Rights, rightsOf } from '../model/rights';
 import { fromWire } from '../model/served';
 import type { Environment, Feature, FeatureType, FeatureValue, Served, Table } from '../model/wire';
@@ -106,9 +105,9 @@ export function cellOf(feature: GridFeature, environment: GridEnvironment): Cell
 
 const LONGEST = 60;
 
-/** A value as it fits into a cell. */
-export function shortText(type: FeatureType, served: Served): string {
-  const text = type === 'JSON' ? compactJson(String(served)) : String(served);
+/** A value as it fits into a cell. Looks at the beginning only: documents may be long. */
+export function shortText(served: Served): string {
+  const text = String(served).slice(0, 4 * LONGEST).replace(/\s+/g, ' ').trim();
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 

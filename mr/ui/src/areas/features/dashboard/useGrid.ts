@@ -1,10 +1,10 @@
 /**
  * Loads what the grid shows.
  *
- * Up to `WHOLE` features come in one answer and are searched here, at each letter. Larger applications are
- * searched and paged by the server.
+ * The first screenful comes first. Up to `WHOLE` features then come in one answer and are searched here, at each
+ * letter. Larger applications are searched and paged by the server.
  */
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useDeferredValue, useMemo } from 'react';
 import { asking } from '@/api/hooks';
@@ -17,6 +17,7 @@ import type { Choices } from './choices';
 import { gridData, type GridEnvironment, type GridFeature, search } from './table';
 
 export const WHOLE = 2000;
+const FIRST = 60;
 const PAGE = 200;
 
 export interface GridState {
@@ -32,22 +33,14 @@ export interface GridState {
   remote: boolean;
   loading: boolean;
   refreshing: boolean;
+  /** The rest is still on its way. */
+  partial: boolean;
   error: Error | null;
   retry: () => void;
 }
 
 export function useGrid(application: Application, choices: Choices, text: string, page: number): GridState {
-  const order = choices.descending ? 'DESC' : 'ASC';
-  const common = { id: application.id, sortOrder: order, ...(choices.filters.length > 0 ? { featureFilter: choices.filters } : {}) } as const;
-  const whole = useTable({ ...common, max: WHOLE }, true);
-  const remote = (whole.data?.maxFeatures ?? 0) > WHOLE;
-  const size = Math.min(choices.size ?? (remote ? PAGE : WHOLE), remote ? 1000 : WHOLE);
-  const [sent] = useDebouncedValue(text.trim(), 250);
-  const paged = useTable(
-    { ...common, max: size, page, ...(sent === '' ? {} : { filter: sent }), ...(choices.types.length > 0 ? { featureTypes: choices.types } : {}) },
-    remote,
-  );
-  const answer = remote ? paged : whole;
+  const { answer, remote, size, total } = useAnswer(application.id, choices, text, page);
   const me = useMe();
   const data = useMemo(() => {
     if (answer.data === undefined) return null;
@@ -70,15 +63,48 @@ export function useGrid(application: Application, choices: Choices, text: string
     features,
     environments: data?.environments ?? [],
     found,
-    total: whole.data?.maxFeatures ?? 0,
+    total,
     pages: Math.max(1, Math.ceil(found / size)),
     size,
     remote,
     loading: answer.isPending,
     refreshing: answer.isPlaceholderData,
+    partial: !remote && (answer.data?.features.length ?? 0) < total,
     error: answer.error,
     retry: () => void answer.refetch(),
   };
+}
+
+/** The best answer there is so far: the first screenful, then all of it, or a page of what is too much. */
+function useAnswer(applicationId: string, choices: Choices, text: string, page: number) {
+  const client = useQueryClient();
+  const common = {
+    id: applicationId,
+    sortOrder: choices.descending ? 'DESC' : 'ASC',
+    ...(choices.filters.length > 0 ? { featureFilter: choices.filters } : {}),
+  } as const;
+  const all = { ...common, max: WHOLE };
+  const here = client.getQueryData([TABLE, all]) !== undefined;
+  const first = useTable({ ...common, max: FIRST }, !here);
+  const count = first.isPlaceholderData ? 0 : (first.data?.maxFeatures ?? 0);
+  const whole = useTable(all, here || (count > FIRST && count <= WHOLE));
+  const remote = !here && count > WHOLE;
+  const size = choices.size ?? (remote ? PAGE : WHOLE);
+  const [sent] = useDebouncedValue(text.trim(), 250);
+  const paged = useTable(
+    {
+      ...common,
+      max: size,
+      page,
+      ...(sent === '' ? {} : { filter: sent }),
+      ...(choices.types.length > 0 ? { featureTypes: choices.types } : {}),
+    },
+    remote,
+  );
+  const complete = whole.data !== undefined && !whole.isPlaceholderData;
+  const answer = remote ? paged : complete ? whole : first;
+  const total = (remote ? first.data : answer.data)?.maxFeatures ?? 0;
+  return { answer, remote, size, total };
 }
 
 function useTable(params: Params<typeof TABLE>, enabled: boolean) {
