@@ -1,4 +1,4 @@
-import { Badge, Group, Loader, Modal, ScrollArea, Stack, Text, TextInput } from '@mantine/core';
+import { Badge, Loader, Modal, Text, TextInput } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import { useTexts } from '@/texts';
@@ -31,46 +31,47 @@ export default function PaletteDialog({ onClose }: { onClose: () => void }) {
   };
   const current = entries[at];
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding={0} size="lg" yOffset="12vh" centered={false} title={undefined} aria-label={t.title}>
-      <TextInput
-        data-autofocus
-        size="md"
-        variant="unstyled"
-        px="sm"
-        role="combobox"
-        aria-expanded
-        aria-controls={list}
-        aria-autocomplete="list"
-        aria-activedescendant={current && `${list}-${at}`}
-        aria-label={t.title}
-        placeholder={t.placeholder}
-        leftSection={<IconSearch size={18} />}
-        rightSection={searching ? <Loader size={16} aria-label={t.searching} /> : null}
-        value={typed}
-        onChange={(event) => {
-          setTyped(event.currentTarget.value);
-          setChosen(0);
-        }}
-        onKeyDown={onKey}
-        autoComplete="off"
-        spellCheck={false}
-      />
-      <ScrollArea.Autosize mah="55vh" type="auto" className={styles.list}>
-        <Stack gap={0} p={6} id={list} role="listbox" aria-label={t.title}>
+    <Modal.Root opened onClose={onClose} size="lg" yOffset="12vh" centered={false}>
+      <Modal.Overlay />
+      <Modal.Content aria-label={t.title}>
+        <TextInput
+          data-autofocus
+          size="md"
+          variant="unstyled"
+          px="sm"
+          role="combobox"
+          aria-expanded
+          aria-controls={list}
+          aria-autocomplete="list"
+          aria-activedescendant={current && `${list}-${at}`}
+          aria-label={t.title}
+          placeholder={t.placeholder}
+          leftSection={<IconSearch size={18} />}
+          rightSection={searching ? <Loader size={16} aria-label={t.searching} /> : null}
+          value={typed}
+          onChange={(event) => {
+            setTyped(event.currentTarget.value);
+            setChosen(0);
+          }}
+          onKeyDown={onKey}
+          autoComplete="off"
+          spellCheck={false}
+        />
+        <div id={list} role="listbox" aria-label={t.title} className={styles.list}>
           {entries.map((entry, index) => (
             <Option key={entry.key} id={`${list}-${index}`} entry={entry} chosen={index === at} onChoose={() => run(entry)} onPoint={() => setChosen(index)} />
           ))}
-        </Stack>
+        </div>
         {entries.length === 0 && !searching && (
           <Text p="md" c="dimmed" size="sm">
             {t.nothing(typed)}
           </Text>
         )}
-      </ScrollArea.Autosize>
-      <Text size="xs" c="dimmed" px="md" py={6} className={styles.hint}>
-        {t.hint}
-      </Text>
-    </Modal>
+        <Text size="xs" c="dimmed" px="md" py={6} className={styles.hint}>
+          {t.hint}
+        </Text>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 
@@ -104,11 +105,9 @@ function Option({ id, entry, chosen, onChoose, onPoint }: OptionProps) {
           </Text>
         )}
       </div>
-      <Group gap={4}>
-        <Badge variant="default" size="sm" radius="sm" tt="none" fw={400}>
-          {t.kinds[entry.kind]}
-        </Badge>
-      </Group>
+      <Badge variant="default" size="sm" radius="sm" tt="none" fw={400} style={{ flexShrink: 0 }}>
+        {t.kinds[entry.kind]}
+      </Badge>
     </div>
   );
 }

@@ -108,7 +108,7 @@ interface EnvironmentCardProps {
 function EnvironmentCard({ environment, usage, range, begin, now }: EnvironmentCardProps) {
   const t = useTexts().insight.usage;
   const [asTable, setAsTable] = useState(false);
-  const shown = slots(usage.points, range, begin, now);
+  const shown = slots(usage, range, begin, now);
   const total = shown.reduce((sum, slot) => sum + requests(slot), 0);
   const quiet = total === 0 && usage.streamsNow === 0 && shown.every((slot) => slot.streams === 0);
   return (

@@ -15,11 +15,12 @@ describe('the points of a chart', () => {
     for (const range of RANGES) expect(beginOf(range, NOW) + range.points * lengthOf(range)).toBeGreaterThan(NOW);
   });
 
-  it('add requests up, and take the average of streams over the time that has passed', () => {
+  it('add requests up, and take the average of streams; of the present it is how many there are', () => {
     const begin = beginOf(RANGE, NOW);
-    const found = slots([point(0, 2, 10), point(4, 3, 20), point(10, 1, 6), point(59, 9, 9)], RANGE, begin, NOW);
+    const points = [point(0, 2, 10), point(4, 3, 20), point(10, 1, 6), point(59, 9, 9)];
+    const found = slots({ points, streamsNow: 7 }, RANGE, begin, NOW);
     expect(found.map((each) => each.polls)).toEqual([5, 0, 1]);
-    expect(found.map((each) => each.streams)).toEqual([6, 0, 2]);
+    expect(found.map((each) => each.streams)).toEqual([6, 0, 7]);
     expect(found.map(requests)).toEqual([7, 0, 2]);
   });
 

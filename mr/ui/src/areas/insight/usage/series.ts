@@ -1,5 +1,5 @@
 /** What charts are drawn of: points at regular moments, none left out. Pure. */
-import type { UsagePoint } from '@/api/schema';
+import type { EnvironmentUsage } from '@/api/schema';
 
 export interface Range {
   name: '1h' | '6h' | '24h' | '7d' | '30d';
@@ -45,7 +45,12 @@ export const KINDS = ['polls', 'unchanged', 'streamsOpened', 'updates'] as const
 export type Kind = (typeof KINDS)[number];
 
 /** One slot for each point of the range; what was not counted is nothing. */
-export function slots(points: readonly UsagePoint[], range: Range, begin: number, now: number): Slot[] {
+export function slots(
+  { points, streamsNow }: Pick<EnvironmentUsage, 'points' | 'streamsNow'>,
+  range: Range,
+  begin: number,
+  now: number,
+): Slot[] {
   const length = lengthOf(range);
   const found = Array.from({ length: range.points }, (_, index): Slot => ({
     at: begin + index * length,
@@ -64,6 +69,8 @@ export function slots(points: readonly UsagePoint[], range: Range, begin: number
   for (const slot of found) {
     const passed = Math.ceil((Math.min(now, slot.at + length) - slot.at) / STEP_MS[range.step]);
     slot.streams /= Math.max(1, Math.min(range.steps, passed));
+    // What the present minute counts comes late; how many there are is known.
+    if (range.step === 'minute' && passed > 0 && now < slot.at + length) slot.streams = streamsNow;
   }
   return found;
 }
