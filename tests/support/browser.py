@@ -1,0 +1,148 @@
+"""A real browser as a person would use it: signed in, watched for faults, and looked at by axe.
+
+Which browser: the one that `BURGEE_TEST_BROWSER` names, else the Chromium of tests/e2e/ui.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, async_playwright
+
+from tests.support.node import node_binary, node_environment
+
+FOLDER: Final = Path(__file__).parents[1] / "e2e" / "ui"
+SCREENSHOTS: Final = Path(__file__).parents[2] / "build" / "screenshots"
+ARGUMENTS: Final = [
+    "--no-sandbox",
+    "--no-zygote",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+]
+WIDE: Final = {"width": 1440, "height": 900}
+TABLET: Final = {"width": 768, "height": 1024}
+_SERIOUS: Final = {"serious", "critical"}
+
+
+@cache
+def executable() -> str:
+    """Return where the browser is; unpacks it the first time."""
+    named = os.environ.get("BURGEE_TEST_BROWSER")
+    if named:
+        return named
+    command = [str(node_binary()), str(FOLDER / "executable.mjs")]
+    told = subprocess.run(command, env=node_environment(), capture_output=True, text=True, check=True)
+    return told.stdout.strip()
+
+
+@asynccontextmanager
+async def open_browser() -> AsyncIterator[Browser]:
+    """A browser without a window; ended afterwards."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@dataclass
+class Person:
+    """Somebody at a browser of their own, whose page is watched: `faults` is empty in the end."""
+
+    context: BrowserContext
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+    # Answers below 500 that the test brings about on purpose.
+    expected: set[int] = field(default_factory=set)
+
+    async def sign_in(self, email: str, password: str) -> None:
+        """Sign in by the form."""
+        await self.open("/login")
+        await self.page.get_by_label("E-mail").fill(email)
+        await self.page.get_by_label("Password", exact=True).fill(password)
+        await self.page.get_by_role("button", name="Sign in").click()
+        await self.page.get_by_role("navigation").first.wait_for()
+
+    async def open(self, path: str) -> None:
+        """Go to a page of the interface, and wait until it is quiet there."""
+        await self.page.goto(self.url + path, wait_until="domcontentloaded")
+
+    async def settle(self) -> None:
+        """Wait until nothing is loading any more."""
+        await self.page.locator("[aria-busy=true]").first.wait_for(state="detached")
+        await self.page.wait_for_function("document.fonts.status === 'loaded'")
+
+    async def screenshot(self, name: str) -> Path:
+        """Keep what is on the screen."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        await self.page.screenshot(path=path, animations="disabled")
+        return path
+
+    async def violations(self) -> list[str]:
+        """Return what axe finds serious on this page, one line each."""
+        if not await self.page.evaluate("'axe' in window"):
+            # As a function of the test, not as a script of the page: its policy would refuse that.
+            await self.page.evaluate((FOLDER / "node_modules/axe-core/axe.min.js").read_text())
+        found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{each['impact']} {each['id']}: {node['target']} {node['html'][:200]}"
+            for each in found["violations"]
+            if each["impact"] in _SERIOUS
+            for node in each["nodes"]
+        ]
+
+    def watch(self) -> None:
+        """Note from now on what a developer would see in the console."""
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
+        self.page.on("response", self._answered)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # Refused requests are told there as well, without saying which.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.faults.append(f"console: {message.text}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400 and response.status not in self.expected:
+            self.faults.append(f"{response.request.method} {response.url}: {response.status}")
+
+
+@asynccontextmanager
+async def open_person(
+    browser: Browser,
+    url: str,
+    *,
+    scheme: str = "light",
+    size: dict[str, int] | None = None,
+    expected: set[int] | None = None,
+) -> AsyncIterator[Person]:
+    """A person with a fresh profile; fails in the end if the page had a fault that nobody expected."""
+    context = await browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport=size or WIDE,  # type: ignore[arg-type]
+        locale="en-GB",
+        timezone_id="UTC",
+        reduced_motion="reduce",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    context.set_default_timeout(15_000)
+    try:
+        # 401: a session that is not there yet is asked for first.
+        person = Person(context, await context.new_page(), url, expected={401} | (expected or set()))
+        person.watch()
+        yield person
+        assert not person.faults, "\n".join(person.faults)
+    finally:
+        await context.close()
