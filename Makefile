@@ -104,7 +104,7 @@ $(NODE): requirements-node.lock | $(BIN)/python
 		$(PIP) install --require-hashes --no-deps -r requirements-node.lock; }
 	@touch $@
 
-$(UI_PACKAGES): $(UI)/package.json $(UI)/package-lock.json $(UI)/.npmrc $(NODE)
+$(UI_PACKAGES): $(UI)/package-lock.json $(UI)/.npmrc $(NODE)
 	@echo "Installing what the web interface is built from …"
 	@$(NPM) ci --prefix $(UI) --loglevel=error
 	@touch $@
@@ -114,7 +114,7 @@ $(UI_BUILT): $(UI_PACKAGES) $(UI_SOURCES)
 	@$(NPM) run --silent --prefix $(UI) build -- --logLevel warn
 	@touch $@
 
-$(UI_LINT): $(UI)/lint/package.json $(UI)/lint/package-lock.json $(UI)/lint/.npmrc $(NODE)
+$(UI_LINT): $(UI)/lint/package-lock.json $(UI)/lint/.npmrc $(NODE)
 	@$(NPM) ci --prefix $(UI)/lint --loglevel=error
 	@touch $@
 
