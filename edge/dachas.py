@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from common.contracts.lookups import ANY, AccountAnswer, AtLeast, EnvironmentAnswer
 from common.errors import Unavailable
 from common.origins.remote import RemoteOrigin
+from edge.decoded import Decoded
 from edge.members import ANYBODY, Members, Pace
 from edge.together import Together
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from common.contracts.events import CounterId
-    from common.contracts.lookups import Changes, CounterState, Many, State
+    from common.contracts.lookups import Changes, CounterState, Many, Snapshots, State
     from common.contracts.questions import AskMany
     from common.contracts.reports import Report
     from common.messaging.bus import Requests
@@ -93,6 +94,7 @@ class DachaPool:
         self._metrics = PoolMetrics(registry or CollectorRegistry(), self._members)
         self.told: Callable[[Report], None] = self._members.told
         self._together = Together(self._ask_many)
+        self._decoded = Decoded()
 
     async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
         at_hand = await self._together.environment(environment_id, at_least)
@@ -145,7 +147,9 @@ class DachaPool:
         if not self._requests.connected:
             raise Unavailable("This Edge is not connected to the bus.")
         async with asyncio.TaskGroup() as tasks:
-            race = _Race(self._requests, self._members, tasks, question, good, pace, self._seconds)
+            race = _Race(
+                self._requests, self._members, tasks, question, good, pace, self._seconds, self._decoded
+            )
             try:
                 async with asyncio.timeout(self._seconds):
                     answer = await self._run(race, at_least, pace.patience)
@@ -204,6 +208,7 @@ class _Race(Generic[Answer]):
         good: Callable[[Answer], bool],
         pace: Pace,
         seconds: float,
+        snapshots: Snapshots,
     ) -> None:
         self.asked: list[str] = []
         self.winner = ""
@@ -216,6 +221,7 @@ class _Race(Generic[Answer]):
         self._good = good
         self._pace = pace
         self._seconds = seconds
+        self._snapshots = snapshots
         self._running: dict[asyncio.Task[Answer | Unavailable], str] = {}
         self._late: set[str] = set()
 
@@ -233,7 +239,8 @@ class _Race(Generic[Answer]):
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
-            answer = await self._question(RemoteOrigin(ask, seconds=self._seconds))
+            dacha = RemoteOrigin(ask, seconds=self._seconds, snapshots=self._snapshots)
+            answer = await self._question(dacha)
         except Unavailable as error:
             self._pace.refused(clock() - begun)
             return error

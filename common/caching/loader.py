@@ -162,10 +162,15 @@ class Loader:
         """Await an answer of the origin within the deadline; a late one is Unavailable."""
         try:
             async with asyncio.timeout(self._seconds):
-                result = await answer
+                return await self._counted(question, answer)
         except TimeoutError:
             self._metrics.questions[question, "late"] += 1
             raise Unavailable("MR did not answer in time.") from None
+
+    async def _counted(self, question: str, answer: Awaitable[T]) -> T:
+        """Await an answer for somebody who has a deadline of his own."""
+        try:
+            result = await answer
         except Unavailable:
             self._metrics.questions[question, "unavailable"] += 1
             raise
@@ -182,18 +187,19 @@ class Loader:
                 future.set_result(Unavailable("This process is ending."))
 
     async def _fly(self, target: Target, future: asyncio.Future[Landing | Unavailable]) -> None:
-        result: Landing | Unavailable = Unavailable("The load was ended.")
+        result: Landing | Unavailable | None = None
         try:
             async with asyncio.timeout(self._seconds):
                 result = await self._until_usable(target)
         except TimeoutError:
+            self._metrics.questions["environment" if target.kind == "environment" else "account", "late"] += 1
             result = Unavailable("MR did not answer in time.")
         except Unavailable as error:
             result = error
         finally:
             del self._flights[target]
             if not future.done():
-                future.set_result(result)
+                future.set_result(result or Unavailable("The load was ended."))
 
     async def _until_usable(self, target: Target) -> Landing:
         """Repeat while answers are older than what is known; that ends when MR or the log catches up."""
@@ -214,7 +220,7 @@ class Loader:
         ticket = self._replica.begin(target)
         try:
             if target.kind == "environment":
-                answer = await self.ask("environment", self.origin.load_environment(target.id, floor))
+                answer = await self._counted("environment", self.origin.load_environment(target.id, floor))
                 outcome = self._replica.finish_environment(ticket, answer)
                 return Landing(outcome, answer.epoch, answer.position, ticket.value, answer.age)
             hashes = (target.id,) if target.kind == "key" else self._replica.hashes(target.id)
@@ -231,7 +237,7 @@ class Loader:
         """The account under one of its keys; else the refusal that is worth least: all must be good."""
         refusals: list[AccountAnswer] = []
         for key_hash in hashes:
-            answer = await self.ask("account", self.origin.load_account(key_hash, floor))
+            answer = await self._counted("account", self.origin.load_account(key_hash, floor))
             if answer.record is not None:
                 return answer
             refusals.append(answer)

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
+# Printable, and neither a quote nor a backslash: most keys.
+_AS_IT_IS = re.compile(r"[ !#-\[\]-~]*")
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -35,6 +37,8 @@ def ascii_json(token: bytes) -> bytes:
 
 def json_text(text: str) -> bytes:
     """Return ``text`` as an ASCII JSON string."""
+    if _AS_IT_IS.fullmatch(text):
+        return b'"%b"' % text.encode("ascii")
     return json.dumps(text).encode("ascii")
 
 

@@ -153,6 +153,16 @@ class EnvironmentSnapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     _ordered: tuple[FeatureState, ...] | None = None
     _text_bytes: int | None = None
+    _content: int | None = None
+
+    @property
+    def content_digest(self) -> int:
+        """The digest that its states and info have, which `digest` says they have; computed once."""
+        if self._content is None:
+            content = states_digest(self.features.values(), self.info)
+            msgspec.structs.force_setattr(self, "_content", content)
+            return content
+        return self._content
 
     @property
     def text_bytes(self) -> int:

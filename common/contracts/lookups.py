@@ -6,6 +6,7 @@ raises `msgspec.MsgspecError` when the bytes are not that answer. Must not know 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -22,6 +23,10 @@ from common.contracts.events import CounterId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+Snapshots = Callable[[bytes], EnvironmentSnapshot]
+"""Decodes a snapshot as it travels; raises `msgspec.MsgspecError`."""
 
 
 class AtLeast(NamedTuple):
@@ -146,7 +151,9 @@ class SdkUpdateOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _WireEnvironment(msgspec.Struct, kw_only=True):
-    snapshot: WireSnapshot | None
+    snapshot: msgspec.Raw
+    """The token: an object, or null."""
+
     revision: int
     epoch: str
     position: int
@@ -190,7 +197,7 @@ class _WireUpdate(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=Tr
 def encode_environment_answer(answer: EnvironmentAnswer) -> bytes:
     """Encode; the snapshot travels as it does in events."""
     wire = _WireEnvironment(
-        snapshot=None if answer.snapshot is None else snapshot_to_wire(answer.snapshot),
+        snapshot=msgspec.Raw(b"null" if answer.snapshot is None else encode_snapshot(answer.snapshot)),
         revision=answer.revision,
         epoch=answer.epoch,
         position=answer.position,
@@ -200,9 +207,18 @@ def encode_environment_answer(answer: EnvironmentAnswer) -> bytes:
     return _encode(wire)
 
 
-def decode_environment_answer(data: bytes) -> EnvironmentAnswer:
-    """Decode; the snapshot's digest is the one that it came with."""
-    return _environment_answer(_environment.decode(data))
+def decode_environment_answer(data: bytes, snapshots: Snapshots | None = None) -> EnvironmentAnswer:
+    """Decode; the snapshot's digest is the one that it came with. ``snapshots`` decodes the latter."""
+    return _environment_answer(_environment.decode(data), snapshots or decode_snapshot)
+
+
+def decode_snapshot(data: bytes) -> EnvironmentSnapshot:
+    try:
+        return snapshot_from_wire(_snapshot.decode(data))
+    except msgspec.MsgspecError:
+        raise
+    except ValueError:
+        raise msgspec.ValidationError("The digest is not a hexadecimal number.") from None
 
 
 def encode_snapshot(snapshot: EnvironmentSnapshot) -> bytes:
@@ -217,19 +233,21 @@ def encode_many(
     return _encode({"environments": environments, "accounts": accounts})
 
 
-def decode_many(data: bytes) -> Many:
+def decode_many(data: bytes, snapshots: Snapshots | None = None) -> Many:
     wire = _many.decode(data)
+    decode = snapshots or decode_snapshot
     return Many(
-        environments=tuple(None if each is None else _environment_answer(each) for each in wire.environments),
+        environments=tuple(
+            [None if each is None else _environment_answer(each, decode) for each in wire.environments]
+        ),
         accounts=wire.accounts,
     )
 
 
-def _environment_answer(wire: _WireEnvironment) -> EnvironmentAnswer:
-    try:
-        snapshot = None if wire.snapshot is None else snapshot_from_wire(wire.snapshot)
-    except ValueError:
-        raise msgspec.ValidationError("The digest is not a hexadecimal number.") from None
+def _environment_answer(wire: _WireEnvironment, decode: Snapshots) -> EnvironmentAnswer:
+    # A copy: a view would keep the whole message for as long as anybody keeps the snapshot.
+    token = bytes(wire.snapshot)
+    snapshot = None if token == b"null" else decode(token)
     return EnvironmentAnswer(
         snapshot=snapshot,
         revision=wire.revision,
@@ -328,5 +346,6 @@ def _encode(wire: object) -> bytes:
     return ascii_json(msgspec.json.encode(wire))
 
 
+_snapshot: Final = msgspec.json.Decoder(WireSnapshot)
 _environment: Final = msgspec.json.Decoder(_WireEnvironment)
 _many: Final = msgspec.json.Decoder(_WireMany)

@@ -20,6 +20,7 @@ from common.contracts.lookups import (
     EnvironmentAnswer,
     Listing,
     Many,
+    Snapshots,
     State,
     decode_account_answer,
     decode_changes,
@@ -27,6 +28,7 @@ from common.contracts.lookups import (
     decode_listing,
     decode_many,
     decode_revisions,
+    decode_snapshot,
     decode_state,
     encode_account_answer,
     encode_changes,
@@ -138,19 +140,23 @@ async def answer_question(origin: Origin, asked: Question) -> bytes:
 class RemoteOrigin:
     """Satisfies `common.caching.loader.Origin` and `Lister` over any way to ask."""
 
-    def __init__(self, ask: Ask, *, seconds: float = ASK_SECONDS) -> None:
+    def __init__(
+        self, ask: Ask, *, seconds: float = ASK_SECONDS, snapshots: Snapshots = decode_snapshot
+    ) -> None:
         self._ask = ask
         self._seconds = seconds
+        self._snapshots = snapshots
 
     async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
-        return await self._asked(AskEnvironment(environment_id, at_least), decode_environment_answer)
+        question = AskEnvironment(environment_id, at_least)
+        return await self._asked(question, lambda data: decode_environment_answer(data, self._snapshots))
 
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
         return await self._asked(AskAccount(key_hash, at_least), decode_account_answer)
 
     async def many(self, question: AskMany) -> Many:
         """What the other side has at hand of all this."""
-        return await self._asked(question, decode_many)
+        return await self._asked(question, lambda data: decode_many(data, self._snapshots))
 
     async def changes(self, after: int) -> Changes:
         return await self._asked(AskChanges(after), decode_changes)

@@ -56,7 +56,7 @@ def proves(snapshot: EnvironmentSnapshot, revision: int, digest: int) -> bool:
     return (
         snapshot.revision == revision
         and snapshot.digest == digest
-        and states_digest(snapshot.features.values(), snapshot.info) == digest
+        and snapshot.content_digest == digest
     )
 
 

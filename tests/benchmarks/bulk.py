@@ -7,12 +7,11 @@ digests hold, revisions follow one another, so caches judge them as they judge e
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import msgspec
 from sqlalchemy import bindparam, insert, update
 
-from common.contracts.environments import DIGEST_MODULUS, AccountRecord, states_digest
+from common.contracts.environments import DIGEST_MODULUS, AccountRecord, hash_key, states_digest
 from common.contracts.events import FeaturesChanged
 from common.contracts.features import FeatureState, to_wire
 from mr.db.delivered import table_of
@@ -27,6 +26,8 @@ from mr.db.models.delivery import (
 from mr.db.outbox import Move, record
 from mr.db.session import Database
 
+CLIENT_KEY = "bulk*client0123456789012345678901234567890"
+SERVER_KEY = "bulkserver0123456789012345678901234567890"
 ROLES = ("CHANGE_VALUE", "EXTENDED_DATA", "LOCK", "READ", "UNLOCK")
 CHUNK = 20_000
 
@@ -48,9 +49,9 @@ class Bulk:
     places: list[Place]
     account: AccountRecord
 
-    @property
-    def key_hash(self) -> str:
-        return self.account.server_key_hash
+    def sdk_keys(self) -> list[str]:
+        """A server-evaluated key for each environment."""
+        return [f"{place.id}/{SERVER_KEY}" for place in self.places]
 
 
 async def fill(database: Database, *, environments: int, features: int) -> Bulk:
@@ -63,8 +64,8 @@ async def fill(database: Database, *, environments: int, features: int) -> Bulk:
     account = AccountRecord(
         id=str(uuid.uuid4()),
         revision=1,
-        client_key_hash=sha256(b"client").hexdigest(),
-        server_key_hash=sha256(b"server").hexdigest(),
+        client_key_hash=hash_key(CLIENT_KEY),
+        server_key_hash=hash_key(SERVER_KEY),
         permissions={str(place.id): ROLES for place in places},
     )
     for start in range(0, environments, max(1, CHUNK // features)):

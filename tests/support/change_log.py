@@ -224,7 +224,13 @@ class ChangeLog:
             digest = states_digest(features.values(), snapshot.info)
             revision = self.revisions_by_counter[counter]
             self.environments[identity] = msgspec.structs.replace(
-                snapshot, revision=revision, features=features, digest=digest, _ordered=None
+                snapshot,
+                revision=revision,
+                features=features,
+                digest=digest,
+                _ordered=None,
+                _text_bytes=None,
+                _content=None,
             )
             self.contents[self.epoch, counter, revision] = digest
         for identity, record in self.accounts.items():

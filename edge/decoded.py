@@ -1,0 +1,33 @@
+"""Snapshots that came before are not decoded again: the same bytes are the same snapshot.
+
+An Edge that keeps little asks for the same ones again and again; what it answers with them is found by the
+snapshot itself, so that it has to be the same one. Bounded by bytes. Must not know who sends them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from common.contracts.lookups import decode_snapshot
+from edge.recent import Recent
+
+if TYPE_CHECKING:
+    from common.contracts.environments import EnvironmentSnapshot
+
+DECODED_BYTES: Final = 16 * 1024 * 1024
+FEATURE_BYTES: Final = 800
+
+
+class Decoded:
+    """Satisfies `common.contracts.lookups.Snapshots`."""
+
+    def __init__(self, max_bytes: int = DECODED_BYTES) -> None:
+        self._held: Recent[bytes, EnvironmentSnapshot] = Recent(budget=max_bytes)
+
+    def __call__(self, data: bytes) -> EnvironmentSnapshot:
+        """The snapshot that these bytes are; raises `msgspec.MsgspecError`."""
+        snapshot = self._held.find(data)
+        if snapshot is None:
+            snapshot = decode_snapshot(data)
+            self._held.put(data, snapshot, weight=2 * len(data) + FEATURE_BYTES * len(snapshot.features))
+        return snapshot
