@@ -6,6 +6,7 @@ to build/bench.json; a whole run also writes the table of docs/performance.md.
 
 import argparse
 import importlib
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,8 @@ def main() -> int:
     options = _options()
     build()
     pinning.stand_aside()
+    # Whoever stops this wants everything that it started to stop as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="burgee-bench-") as folder:
         home = Path(folder)
         # PostgreSQL and nginx run as somebody else when this is root, and must reach their folders.

@@ -144,26 +144,34 @@ def both_sides(bench: Bench, stack: ExitStack) -> Iterator[tuple[OurCrowd, Their
 
 @group("fan-out")
 def fan_out(bench: Bench) -> Iterator[Row]:
-    """Changes to two sizes of crowds; idle memory on the way."""
+    """Changes to a crowd; idle memory on the way."""
+    yield from _fan_out(bench, bench.size(SIZES[0], 50), memory=True)
+
+
+@group("fan-out-large")
+def fan_out_large(bench: Bench) -> Iterator[Row]:
+    """The same with twice as many, about as many as a process may have files open here."""
+    yield from _fan_out(bench, bench.size(SIZES[1], 60), memory=False)
+
+
+def _fan_out(bench: Bench, size: int, *, memory: bool) -> Iterator[Row]:
     with ExitStack() as stack, both_sides(bench, stack) as (ours, theirs):
         settled(bench.size(2, 0))
         empty = resident_bytes(ours.edge.pid)
-        opened = 0
-        for size in bench.size(SIZES, (50,)):
-            for side in (ours, theirs):
-                open_streams(side.crowd, size - opened)
-            opened = size
-            if size == bench.size(SIZES, (50,))[0]:
-                yield _memory(bench, ours, empty, size)
-            # What was allocated on the way in, and what is done for the first time only.
-            for side in (ours, theirs):
-                side.fan_out()
-            pairs = interleave(
-                lambda: [ours.fan_out() for _ in range(bench.size(CHANGES, 1))],
-                lambda: [theirs.fan_out() for _ in range(bench.size(CHANGES, 1))],
-                pairs=bench.pairs,
-            )
-            yield from _fan_out_rows(size, pairs)
+        for side in (ours, theirs):
+            open_streams(side.crowd, size)
+        if memory:
+            yield _memory(bench, ours, empty, size)
+        # What is done for the first time only.
+        for side in (ours, theirs):
+            side.fan_out()
+        changes = bench.size(CHANGES, 1)
+        pairs = interleave(
+            lambda: [ours.fan_out() for _ in range(changes)],
+            lambda: [theirs.fan_out() for _ in range(changes)],
+            pairs=bench.pairs,
+        )
+        yield from _fan_out_rows(size, pairs)
 
 
 def _memory(bench: Bench, ours: OurCrowd, empty: int, size: int) -> Row:
