@@ -93,8 +93,11 @@ class DachaPool:
         self._members = Members(clock)
         self._metrics = PoolMetrics(registry or CollectorRegistry(), self._members)
         self.told: Callable[[Report], None] = self._members.told
+        self.distrust: Callable[[], None]
+        """Call it when something that came from here is found to be wrong: nothing is reused then."""
         self._together = Together(self._ask_many)
         self._decoded = Decoded()
+        self.distrust = self._decoded.forget
 
     async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
         at_hand = await self._together.environment(environment_id, at_least)

@@ -22,6 +22,7 @@ class Decoded:
     """Satisfies `common.contracts.lookups.Snapshots`."""
 
     def __init__(self, max_bytes: int = DECODED_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._held: Recent[bytes, EnvironmentSnapshot] = Recent(budget=max_bytes)
 
     def __call__(self, data: bytes) -> EnvironmentSnapshot:
@@ -31,3 +32,7 @@ class Decoded:
             snapshot = decode_snapshot(data)
             self._held.put(data, snapshot, weight=2 * len(data) + FEATURE_BYTES * len(snapshot.features))
         return snapshot
+
+    def forget(self) -> None:
+        """Something that is held was found to be wrong: whatever is asked for now is decoded anew."""
+        self._held = Recent(budget=self._max_bytes)

@@ -23,7 +23,7 @@ from common.origins.client import ApiFailures
 from common.reporting import open_reporter
 from common.web import Health
 from edge.app import open_edge
-from edge.dachas import open_dacha_pool
+from edge.dachas import DachaPool, open_dacha_pool
 from edge.near import open_near_cache
 from edge.near import report_of as report_of_edge
 from edge.reach import NotedBus, ReachLog
@@ -56,17 +56,21 @@ async def compose_edge(
         if outside is not None:
             sink = BusSink(outside)
         origin: Origin
+        pool: DachaPool | None = None
         if settings.dacha_url is not None:
             api = await parts.enter_async_context(internal_api(settings, settings.dacha_url, failures))
             origin = api.origin
         elif outside is not None:
-            origin = await parts.enter_async_context(open_dacha_pool(outside, registry=registry))
+            pool = await parts.enter_async_context(open_dacha_pool(outside, registry=registry))
+            origin = pool
         else:
             raise ValueError("Edge needs a bus or the address of a Dacha")
         bus = NotedBus(outside or PolledBus(origin.state), reach)
         near = await parts.enter_async_context(
             open_near_cache(settings, bus=bus, origin=origin, registry=registry)
         )
+        if pool is not None:
+            near.holdings.on_mismatch = pool.distrust
         edge = await parts.enter_async_context(
             open_edge(settings, source=near.cache, sink=sink, registry=registry, reach=reach)
         )

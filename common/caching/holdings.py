@@ -83,7 +83,8 @@ class _Shelf:
 class Holdings:
     """The replica and everything around it that is decided without asking anybody.
 
-    `on_wants` is called when there may be something to ask MR.
+    `on_wants` is called when there may be something to ask MR, `on_mismatch` when something was found to be
+    wrong that is held or that came.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Holdings:
         #: Environments that somebody holds on to and that are not here: to be loaded.
         self.awaited: dict[str, None] = {}
         self.on_wants: Callable[[], None] = lambda: None
+        self.on_mismatch: Callable[[], None] = lambda: None
         self.replica = Replica(
             self,
             clock=clock,
@@ -249,6 +251,7 @@ class Holdings:
 
     def digest_mismatched(self, counter: CounterId) -> None:
         self._metrics.mismatches[counter.kind] += 1
+        self.on_mismatch()
 
     def _tell_environment(self, environment_id: str, snapshot: EnvironmentSnapshot | None) -> None:
         for watcher in self._watchers:

@@ -87,6 +87,15 @@ async def test_a_change_is_in_the_next_answer() -> None:
         assert [each.key for each in answers[1].snapshot.ordered] == ["a", "b"]
 
 
+async def test_what_was_found_to_be_wrong_is_decoded_anew() -> None:
+    async with open_scene() as scene:
+        await scene.environments(*NAMES)
+        first, again = [await scene.pool.load_environment(NAMES[0]) for _ in range(2)]
+        assert first.snapshot is again.snapshot
+        scene.pool.distrust()
+        assert (await scene.pool.load_environment(NAMES[0])).snapshot is not first.snapshot
+
+
 async def test_a_dacha_that_does_not_understand_is_asked_one_by_one() -> None:
     async with open_scene() as scene:
         scene.dacha.origin = scene.mr
