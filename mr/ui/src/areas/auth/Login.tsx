@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { call } from '@/api/client';
 import { hasStatus } from '@/api/problem';
 import { adopt } from '@/api/session';
+import { pendingCode, spendCode } from '@/app/code';
 import { AppLink, Redirect, useSearchParams } from '@/app/navigate';
 import { ServerUnreachable, Starting } from '@/app/notices';
 import { useSession } from '@/app/session';
@@ -19,7 +20,7 @@ export default function Login() {
   const t = useTexts();
   const { state, site } = useSession();
   const { back } = useSearchParams();
-  const [code] = useState(codeOfAddress);
+  const [code] = useState(pendingCode);
   const exchange = useExchange(code, state === 'out' || state === 'in' || state === 'reset');
   const redirect = site !== null && 'redirectUrl' in site ? site.redirectUrl : undefined;
   const leaving = state === 'out' && code === null && redirect !== undefined;
@@ -85,13 +86,6 @@ function GoBack({ back }: { back: string | undefined }) {
   );
 }
 
-/** The one-time code stands in the fragment, which never leaves the browser; it is taken off the address at once. */
-function codeOfAddress(): string | null {
-  const code = new URLSearchParams(window.location.hash.slice(1)).get('code');
-  if (code !== null) window.history.replaceState(window.history.state, '', window.location.pathname + window.location.search);
-  return code;
-}
-
 function useExchange(code: string | null, wanted: boolean) {
   const [error, setError] = useState<unknown>(null);
   const spent = useRef(false);
@@ -99,6 +93,7 @@ function useExchange(code: string | null, wanted: boolean) {
   useEffect(() => {
     if (code === null || !wanted || spent.current) return;
     spent.current = true;
+    spendCode();
     call('exchangeSignInCode', { body: { code } })
       .then(adopt)
       .catch(setError)
