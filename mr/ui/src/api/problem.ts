@@ -42,6 +42,14 @@ function isProblem(body: unknown): body is ProblemDocument {
   return typeof body === 'object' && body !== null && 'type' in body && 'title' in body;
 }
 
+/** A refusal that the form itself explains, beside what it is about: not told a second time. */
+export class ToldInPlace extends Error {
+  constructor(cause: unknown) {
+    super('told in place', { cause });
+    this.name = 'ToldInPlace';
+  }
+}
+
 /** What the server says is wrong with one field, for an input's `error`. */
 export function faultOf(error: unknown, field: string): string | undefined {
   return error instanceof Problem ? error.faults[field] : undefined;

@@ -1,6 +1,6 @@
 import { Alert, Button, Group, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import { Problem, Unreachable } from '@/api/problem';
+import { Problem, ToldInPlace, Unreachable } from '@/api/problem';
 import { type Texts, useTexts } from '@/texts';
 
 /** What happened and what to do about it, in words of the catalogue; the server's detail where it says more. */
@@ -44,7 +44,7 @@ function faults(error: Problem): string {
 /** Tells a failure in place. Renders nothing without one. */
 export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const t = useTexts();
-  if (error === null || error === undefined) return null;
+  if (error === null || error === undefined || error instanceof ToldInPlace) return null;
   const words = wordsOf(error, t);
   return (
     <Alert color="red" variant="light" icon={<IconAlertTriangle />} title={words.title} role="alert">

@@ -1,7 +1,7 @@
 /** Two people edit one thing: what the second is told, and how the second saves all the same. */
 import { Alert, Text } from '@mantine/core';
 import { useCallback, useEffect, useState } from 'react';
-import { hasStatus } from '@/api/problem';
+import { hasStatus, ToldInPlace } from '@/api/problem';
 import { useTexts } from '@/texts';
 
 export interface Versioned {
@@ -15,7 +15,7 @@ export interface Newest<T extends Versioned> {
   version: number | undefined;
   /** What is stored now, when somebody else saved after this form was opened. */
   other: T | null;
-  /** Sends; a refusal because of the version looks up what is stored now, and is thrown on. */
+  /** Sends; a refusal because of the version looks up what is stored now, and throws `ToldInPlace`. */
   send: <R>(save: () => Promise<R>) => Promise<R>;
 }
 
@@ -28,8 +28,9 @@ export function useNewest<T extends Versioned>(form: boolean, opened: Versioned 
       try {
         return await save();
       } catch (refused) {
-        if (isStale(refused)) setOther(await find());
-        throw refused;
+        if (!isStale(refused)) throw refused;
+        setOther(await find());
+        throw new ToldInPlace(refused);
       }
     },
     [find],

@@ -1,12 +1,13 @@
 import { Alert, Anchor, MultiSelect, Radio, Stack, Text } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
+import { call } from '@/api/client';
 import { useApi, useApiChange } from '@/api/hooks';
-import { hasStatus } from '@/api/problem';
 import type { ServiceAccount } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
 import { Failure, FormDialog, Loading, useNotify } from '@/kit';
 import { type Named, NamedFields } from '@/kit/NamedFields';
+import { StaleNotice, useNewest } from '@/kit/newest';
 import { useTexts } from '@/texts';
 import { ACCOUNT_LISTS } from './AccountDialogs';
 import { useFilterNames } from './filters';
@@ -30,39 +31,13 @@ const EMPTY: Draft = { name: '', description: '', reach: { reach: 'everything', 
 export function AccountForm({ opened, onClose, portfolioId, accountId }: AccountFormProps) {
   const t = useTexts();
   const [draft, setDraft] = useState(EMPTY);
-  const [stale, setStale] = useState(false);
-  const stored = useApi(
-    'getServiceAccount',
-    { id: accountId ?? '', includeFilters: true },
-    { enabled: opened && accountId !== undefined, staleTime: 0 },
-  );
-  const account = accountId === undefined ? undefined : stored.data;
-  // Once per opening: a newer version that arrives later must not take away what is being typed.
-  const filled = useRef<string | undefined>(undefined);
-  useEffect(() => {
-    if (!opened) return;
-    filled.current = undefined;
-    setStale(false);
-    setDraft(EMPTY);
-  }, [opened, accountId]);
-  useEffect(() => {
-    if (!opened || account === undefined || filled.current === account.id) return;
-    filled.current = account.id;
-    setDraft({ name: account.name, description: account.description ?? '', reach: reachOf(account) });
-  }, [opened, account]);
-  const save = useSave(portfolioId, account);
-  const submit = async () => {
-    try {
-      await save(draft);
-    } catch (refused) {
-      if (hasStatus(refused, 422)) {
-        await stored.refetch();
-        setStale(true);
-      }
-      throw refused;
-    }
-  };
-  const loading = accountId !== undefined && stored.data === undefined;
+  const { account, error: notLoaded, retry } = useOpened(opened, accountId, setDraft);
+  const id = accountId ?? '';
+  const find = useCallback(() => call('getServiceAccount', { params: { id, includeFilters: true } }), [id]);
+  const newest = useNewest(opened, account, find);
+  const stored = newest.other ?? account;
+  const save = useSave(portfolioId, stored);
+  const loading = accountId !== undefined && account === undefined;
   return (
     <FormDialog
       opened={opened}
@@ -71,14 +46,14 @@ export function AccountForm({ opened, onClose, portfolioId, accountId }: Account
       title={accountId === undefined ? t.accounts.create : t.accounts.editTitle(account?.name ?? '')}
       submitLabel={accountId === undefined ? t.common.create : t.common.save}
       incomplete={loading || draft.name.trim() === '' || !isComplete(draft.reach)}
-      onSubmit={submit}
+      onSubmit={() => newest.send(() => save(draft))}
     >
       {(error) => (
         <>
-          {stale && <Alert color="orange">{t.accounts.stale}</Alert>}
-          {loading && (stored.error ? <Failure error={stored.error} onRetry={() => void stored.refetch()} /> : <Loading rows={3} />)}
+          {loading && (notLoaded ? <Failure error={notLoaded} onRetry={retry} /> : <Loading rows={3} />)}
           {!loading && (
             <>
+              <StaleNotice other={newest.other} />
               <NamedFields
                 value={draft}
                 onChange={(named) => setDraft({ ...draft, ...named })}
@@ -89,7 +64,7 @@ export function AccountForm({ opened, onClose, portfolioId, accountId }: Account
               />
               <ReachFields
                 portfolioId={portfolioId}
-                stored={reachOf(account)}
+                stored={reachOf(stored)}
                 value={draft.reach}
                 onChange={(reach) => setDraft({ ...draft, reach })}
               />
@@ -99,6 +74,27 @@ export function AccountForm({ opened, onClose, portfolioId, accountId }: Account
       )}
     </FormDialog>
   );
+}
+
+/** The account as it was when the form opened: one that comes later must not take away what is being typed. */
+function useOpened(opened: boolean, accountId: string | undefined, fill: (draft: Draft) => void) {
+  const [account, setAccount] = useState<ServiceAccount | undefined>(undefined);
+  const query = useApi(
+    'getServiceAccount',
+    { id: accountId ?? '', includeFilters: true },
+    { enabled: opened && accountId !== undefined && account === undefined, staleTime: 0 },
+  );
+  const { data, isFetching } = query;
+  useEffect(() => {
+    setAccount(undefined);
+    if (opened) fill(EMPTY);
+  }, [opened, accountId, fill]);
+  useEffect(() => {
+    if (!opened || accountId === undefined || account !== undefined || data?.id !== accountId || isFetching) return;
+    setAccount(data);
+    fill({ name: data.name, description: data.description ?? '', reach: reachOf(data) });
+  }, [opened, accountId, account, data, isFetching, fill]);
+  return { account, error: query.error, retry: () => void query.refetch() };
 }
 
 function useSave(portfolioId: string, account: ServiceAccount | undefined) {

@@ -7,8 +7,8 @@ import { useMe } from '@/app/session';
 import { Diff, Failure, Loading, Page, useNotify } from '@/kit';
 import { ForApplication } from '@/kit/ForApplication';
 import { useTexts } from '@/texts';
-import { fromWire, type StrategyDraft, strategyWords } from '../features/strategies';
-import { bodyOf } from './body';
+import { strategyWords } from '../features/strategies';
+import { bodyOf, draftOf } from './body';
 import { strategyRights } from './rights';
 import { StrategyPage } from './StrategyPage';
 import { STRATEGY_LISTS, usedBy } from './usage';
@@ -36,12 +36,6 @@ function Edit({ application, id }: { application: Application; id: string }) {
       {query.data && <Editor application={application} strategy={query.data} />}
     </Page>
   );
-}
-
-/** No share is stored as nothing or as 0, which mean the same. */
-function draftOf(strategy: ApplicationRolloutStrategy): StrategyDraft {
-  const draft = fromWire(strategy);
-  return draft.percentage === 0 ? { ...draft, percentage: null } : draft;
 }
 
 

@@ -11,7 +11,8 @@ import { ApplicationSelect, ForApplication } from '@/kit/ForApplication';
 import { ItemMenu } from '@/kit/ItemMenu';
 import { useAuditEntry } from '@/kit/useAuditEntry';
 import { useTexts } from '@/texts';
-import { fromWire, strategyWords } from '../features/strategies';
+import { strategyWords } from '../features/strategies';
+import { draftOf } from './body';
 import { type StrategyRights, strategyRights } from './rights';
 import { STRATEGY_LISTS, usedBy } from './usage';
 
@@ -122,7 +123,7 @@ function useColumns(rights: StrategyRights, onDelete: (item: Item) => void): rea
         key: 'reach',
         title: words.reach,
         width: '34%',
-        render: ({ strategy }) => <Text size="sm">{strategyWords(t.features.strategy, fromWire(strategy))}</Text>,
+        render: ({ strategy }) => <Text size="sm">{strategyWords(t.features.strategy, draftOf(strategy))}</Text>,
       },
       { key: 'usage', title: words.usage, width: '22%', render: (item) => <Usage item={item} /> },
       {

@@ -47,5 +47,4 @@ export const accounts = {
   reset: 'The key was replaced. The new one is under API keys.',
   toKeys: 'To the API keys',
   menu: (name: string) => `More about ${name}`,
-  stale: 'Somebody changed this account meanwhile. Your input is still here; saving again puts it over the other change.',
 };

@@ -66,7 +66,7 @@ export const strategies = {
     applied: 'The group was saved and is on its way to SDKs.',
     noFeaturesTitle: 'No feature in this group',
     noFeaturesText: 'Add features, then say which value the group serves for each.',
-    stale: 'Somebody changed this group meanwhile. Your input is still here: saving again puts it over the other change.',
+    merged: 'Their change is shown together with yours. Look it over, then apply all.',
     productionTitle: (environment: string) => `Change ${environment}?`,
     addedFeature: (key: string, value: string) => `${key} joins with the value ${value}.`,
     addedEmpty: (key: string) => `${key} joins without a value.`,

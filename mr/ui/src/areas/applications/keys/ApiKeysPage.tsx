@@ -176,7 +176,7 @@ function AccountCard({ account, application, environment, portfolioId }: Account
           <Give account={account} application={application} portfolioId={portfolioId} missing={permission === undefined} />
         )}
       </Group>
-      {account.restricted === true && permission !== undefined && <Restricted account={account} portfolioId={portfolioId} />}
+      {account.restricted === true && permission !== undefined && <Restricted account={account} />}
       {permission !== undefined && (client === undefined || server === undefined) && <Unavailable />}
       {client !== undefined && server !== undefined && (
         <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="sm">
@@ -218,11 +218,10 @@ function Unavailable() {
   );
 }
 
-/** Only somebody who may read the account's filters is told that none is left. */
-function Restricted({ account, portfolioId }: { account: ServiceAccount; portfolioId: string }) {
+/** An account that was given filters has them, or has lost them all: then it receives nothing. */
+function Restricted({ account }: { account: ServiceAccount }) {
   const t = useTexts();
-  const admin = isPortfolioAdmin(useMe(), portfolioId);
-  const whole = useApi('getServiceAccount', { id: account.id, includeFilters: true }, { enabled: admin });
+  const whole = useApi('getServiceAccount', { id: account.id, includeFilters: true });
   if (whole.data?.featureFilters?.length !== 0) return null;
   return (
     <Alert color="orange" icon={<IconLock />} title={t.applications.apiKeys.restricted} mb="xs">

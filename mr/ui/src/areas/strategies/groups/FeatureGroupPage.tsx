@@ -13,7 +13,7 @@ import { Propagation } from '@/kit/Propagation';
 import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { Changes } from './Changes';
-import { draftOf, type GroupDraft, isComplete, sameGroup, updateOf } from './draft';
+import { draftOf, type GroupDraft, isComplete, rebased, sameGroup, updateOf } from './draft';
 import { GroupFeatures } from './GroupFeatures';
 import { GroupStrategy } from './GroupStrategy';
 import { FEATURE_GROUP_LISTS } from './lists';
@@ -72,16 +72,20 @@ function Editor({ application, group, production, onReload }: EditorProps) {
   const t = useTexts();
   const words = t.strategies.groups;
   const me = useMe();
-  const { draft, setDraft, before, unsaved, reset } = useDraft(group);
+  const { draft, setDraft, before, merged, unsaved, reset } = useDraft(group);
   const [asking, setAsking] = useState(false);
-  const { save, busy, error, stale, savedAt } = useSave(application, group, draft, onReload);
+  const { save, busy, error, savedAt } = useSave(application, group, draft, onReload);
   const editor = environmentRoles(me, group.environmentId, application.portfolioId).has('CHANGE_VALUE');
   const usable = unsaved && isComplete(draft);
   return (
     <Stack gap="md" maw={960}>
       <UnsavedGuard unsaved={unsaved} />
       {group.description !== undefined && group.description !== '' && <Text size="sm">{group.description}</Text>}
-      {stale && <Alert color="orange">{words.stale}</Alert>}
+      {merged && (
+        <Alert color="orange" title={t.applications.stale.title} role="status">
+          {words.merged}
+        </Alert>
+      )}
       {!asking && <Failure error={error} />}
       <GroupStrategy draft={draft} onChange={setDraft} readOnly={!editor} />
       <GroupFeatures application={application} group={group} draft={draft} onChange={setDraft} readOnly={!editor} />
@@ -122,19 +126,24 @@ function Editor({ application, group, production, onReload }: EditorProps) {
   );
 }
 
-/** Input stays when the stored group moves on; only an untouched form follows it. */
+/** What was edited stays when the stored group moves on, and is put on top of what came. */
 function useDraft(group: FeatureGroup) {
-  const [state, setState] = useState(() => ({ before: draftOf(group), draft: draftOf(group) }));
+  const [state, setState] = useState(() => ({ before: draftOf(group), draft: draftOf(group), merged: false }));
   useEffect(() => {
-    const before = draftOf(group);
-    setState((old) => ({ before, draft: sameGroup(old.before, old.draft) ? before : old.draft }));
+    const now = draftOf(group);
+    setState((old) => {
+      if (sameGroup(old.before, now)) return { ...old, before: now };
+      const draft = rebased(old.before, old.draft, now);
+      return { before: now, draft, merged: !sameGroup(old.before, old.draft) && !sameGroup(now, draft) };
+    });
   }, [group]);
   return {
     draft: state.draft,
     before: state.before,
+    merged: state.merged,
     unsaved: !sameGroup(state.before, state.draft),
     setDraft: (draft: GroupDraft) => setState((old) => ({ ...old, draft })),
-    reset: () => setState((old) => ({ ...old, draft: old.before })),
+    reset: () => setState((old) => ({ ...old, draft: old.before, merged: false })),
   };
 }
 
@@ -142,24 +151,20 @@ function useSave(application: Application, group: FeatureGroup, draft: GroupDraf
   const t = useTexts().strategies.groups;
   const notify = useNotify();
   const [error, setError] = useState<unknown>(null);
-  const [stale, setStale] = useState(false);
   const [savedAt, setSavedAt] = useState<number | null>(null);
   const update = useApiChange('updateFeatureGroup', { changes: FEATURE_GROUP_LISTS });
   const save = async () => {
     setError(null);
-    setStale(false);
     try {
       await update.mutateAsync({ params: { appId: application.id }, body: updateOf(group, draft) });
     } catch (refused) {
+      // What came with it is merged by the form, which says so.
+      if (hasStatus(refused, 412)) await onReload();
       setError(refused);
-      if (hasStatus(refused, 412)) {
-        await onReload();
-        setStale(true);
-      }
       throw refused;
     }
     setSavedAt(Date.now());
     notify.success(t.applied);
   };
-  return { save, busy: update.isPending, error, stale, savedAt };
+  return { save, busy: update.isPending, error, savedAt };
 }

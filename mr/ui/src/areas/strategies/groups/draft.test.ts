@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FeatureGroup } from '@/api/schema';
 import { newStrategy } from '../../features/strategies';
-import { draftOf, featureChanges, isComplete, joined, sameGroup, updateOf } from './draft';
+import { draftOf, featureChanges, isComplete, joined, rebased, sameGroup, updateOf } from './draft';
 
 const group: FeatureGroup = {
   id: 'g',
@@ -58,6 +58,26 @@ describe('a feature group while it is edited', () => {
       ['added', 'COLOUR'],
       ['removed', 'LIMIT'],
     ]);
+  });
+
+  it('keeps what was edited here when somebody else saved first, and theirs elsewhere', () => {
+    const before = draftOf(group);
+    const [cart, limit] = before.features;
+    if (!cart || !limit) throw new Error('two features');
+    const colour = joined({ id: 'c', key: 'COLOUR', name: 'Colour', type: 'STRING', value: 'red', locked: false });
+    const size = joined({ id: 'd', key: 'SIZE', name: 'Size', type: 'STRING', value: 'big', locked: false });
+    const mine = { ...before, features: [{ ...cart, value: false }, limit, colour] };
+    const theirs = { strategy: null, features: [cart, { ...limit, value: '9' }, size] };
+    const both = rebased(before, mine, theirs);
+    expect(both.strategy).toBeNull();
+    expect(both.features.map((each) => [each.key, each.value])).toEqual([
+      ['CART', false],
+      ['LIMIT', '9'],
+      ['SIZE', 'big'],
+      ['COLOUR', 'red'],
+    ]);
+    const removed = rebased(before, { ...before, features: [cart] }, { ...before, features: [cart, { ...limit, value: '9' }] });
+    expect(removed.features.map((each) => each.key)).toEqual(['CART']);
   });
 
   it('is incomplete with a number that is none', () => {

@@ -72,6 +72,30 @@ export function updateOf(stored: FeatureGroup, draft: GroupDraft): FeatureGroupU
   };
 }
 
+/**
+ * What is edited, when somebody else saved first: every part that was changed here as it was changed, all
+ * others as they are now.
+ */
+export function rebased(before: GroupDraft, mine: GroupDraft, theirs: GroupDraft): GroupDraft {
+  const old = byId(before.features);
+  const now = byId(theirs.features);
+  const own = byId(mine.features);
+  const kept = theirs.features.filter((each) => own.has(each.id) || !old.has(each.id));
+  const features = kept.map((each) => {
+    const edited = own.get(each.id);
+    const was = old.get(each.id);
+    if (edited === undefined || (was !== undefined && sameServed(each.type, was.value, edited.value))) return each;
+    return { ...each, value: edited.value };
+  });
+  const added = mine.features.filter((each) => !old.has(each.id) && !now.has(each.id));
+  const strategy = sameGroupStrategy(before, mine) ? theirs.strategy : mine.strategy;
+  return { features: [...features, ...added], strategy };
+}
+
+function byId(features: readonly GroupedFeature[]): Map<string, GroupedFeature> {
+  return new Map(features.map((each) => [each.id, each]));
+}
+
 export interface FeatureChange {
   feature: GroupedFeature;
   kind: 'added' | 'removed' | 'changed';
