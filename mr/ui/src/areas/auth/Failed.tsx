@@ -7,9 +7,10 @@ import { Card } from './Card';
 export default function Failed() {
   const t = useTexts();
   const { reason } = useSearchParams();
+  const known = reason === undefined ? undefined : t.auth.failedReasons[reason];
   return (
-    <Card title={t.auth.failedTitle} text={t.auth.failedText}>
-      {reason !== undefined && (
+    <Card title={t.auth.failedTitle} text={known ?? t.auth.failedText}>
+      {reason !== undefined && known === undefined && (
         <Text size="sm">
           {t.auth.failedReason} <Code>{reason}</Code>
         </Text>

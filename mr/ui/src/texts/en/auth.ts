@@ -35,6 +35,18 @@ export const auth = {
   failedTitle: 'You are not signed in',
   failedText: 'The identity provider did not admit you, or your account is not allowed here.',
   failedReason: 'Reason:',
+  failedReasons: {
+    'untrusted-answer': 'The answer of the identity provider could not be trusted, or took too long. Try again.',
+    denied: 'The identity provider said no. Ask its administrators for access to Burgee.',
+    'provider-unreachable': 'The identity provider does not answer. Try again in a while.',
+    'no-verified-email': 'The identity provider does not vouch for your e-mail address. Verify it there first.',
+    'domain-not-allowed': 'Your e-mail domain is not admitted here.',
+    'not-invited': 'You are not invited yet. Ask an administrator of Burgee for an invitation to this address.',
+    'account-deactivated': 'Your account here is deactivated. Ask an administrator of Burgee to activate it.',
+    'linked-to-another-account':
+      'This address belongs to another account of the provider. Ask an administrator of Burgee to deactivate and activate you.',
+    expired: 'The sign-in took too long, or was begun in another browser. Try again.',
+  } as Readonly<Record<string, string>>,
   setupTitle: 'Set up Burgee',
   setupSteps: ['Administrator', 'Organisation', 'Done'],
   setupAdmin: 'Who administers this server',
