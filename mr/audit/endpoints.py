@@ -56,6 +56,9 @@ class AuditEndpoints:
         personId: Identity = None,
         objectId: Text = None,
         objectKind: Text = None,
+        featureId: Annotated[
+            UUID | None, Query(description="The feature itself, and its values everywhere.")
+        ] = None,
         action: Text = None,
         operation: Text = None,
         portfolioId: Identity = None,
@@ -70,6 +73,7 @@ class AuditEndpoints:
             person_id=personId,
             object_id=objectId,
             object_kind=objectKind,
+            feature_id=featureId,
             action=action,
             operation=operation,
             portfolio_id=portfolioId,

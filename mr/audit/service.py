@@ -16,6 +16,7 @@ from common.errors import Forbidden, NotFound
 from mr.audit.schemas import AuditActor, AuditEntry, AuditObject, AuditPage, AuditSeal
 from mr.auth.permissions import Grants
 from mr.db.models.audit import AuditRow
+from mr.db.models.features import FeatureValue
 from mr.db.models.portfolios import Application, Environment
 
 
@@ -26,6 +27,7 @@ class Wanted:
     person_id: UUID | None = None
     object_id: str | None = None
     object_kind: str | None = None
+    feature_id: UUID | None = None
     action: str | None = None
     operation: str | None = None
     portfolio_id: UUID | None = None
@@ -47,6 +49,8 @@ async def find_entries(session: AsyncSession, grants: Grants, wanted: Wanted) ->
         raise Forbidden
     await _require_own(session, grants, wanted)
     found = select(AuditRow).where(*_conditions(wanted)).order_by(AuditRow.seq.desc()).limit(wanted.size + 1)
+    if wanted.feature_id is not None:
+        found = found.where(AuditRow.object_id.in_(await _ids_of_feature(session, wanted.feature_id)))
     if not grants.superuser:
         found = found.where(AuditRow.portfolio_id.in_(grants.administers))
     rows = (await session.scalars(found)).all()
@@ -89,6 +93,12 @@ async def _require_own(session: AsyncSession, grants: Grants, wanted: Wanted) ->
         places.add(await _portfolio_of(session, Environment.id == wanted.environment_id))
     if not places - {None} <= grants.administers:
         raise NotFound
+
+
+async def _ids_of_feature(session: AsyncSession, feature_id: UUID) -> list[str]:
+    """As the audit writes them: the feature's own, and those of its values."""
+    values = await session.scalars(select(FeatureValue.id).where(FeatureValue.feature_id == feature_id))
+    return [str(feature_id), *map(str, values)]
 
 
 async def _portfolio_of(session: AsyncSession, which: ColumnElement[bool]) -> UUID:

@@ -201,6 +201,26 @@ async def test_the_audit_is_read_page_by_page_and_by_time(api, application):
     assert await entries(api, personId=application.id) == []
 
 
+async def test_a_feature_is_found_with_its_values_everywhere(api, application):
+    await api.admin.create_feature(application.id, "FLAG")
+    await api.admin.create_feature(application.id, "OTHER")
+    second = await api.admin.create_environment(application.id)
+    for where in (application.environment_id, second):
+        for key in ("FLAG", "OTHER"):
+            await api.admin.set(where, key, True)
+    features = await api.admin.call("GET", f"/application/{application.id}/features")
+    wanted = next(each["id"] for each in features if each["key"] == "FLAG")
+    found = await entries(api, featureId=wanted)
+    assert {each["object"]["name"] for each in found} == {"FLAG"}
+    assert {each["object"].get("environmentId") for each in found} == {
+        application.environment_id,
+        second,
+        None,
+    }
+    foreign = await api.person((await api.admin.create_application()).portfolio_id, admin=True)
+    assert await entries(foreign, featureId=wanted) == []
+
+
 async def test_the_relay_seals_and_whoever_changes_a_sealed_row_is_found_out(api, application, database_url):
     async with open_relay(api.database, holder="test"):
         await eventually(lambda: _all_sealed(api.database), within_seconds=15, what="the sealing")

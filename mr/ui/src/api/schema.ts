@@ -1895,7 +1895,7 @@ export interface Operations {
     answer: PropagationRecord;
   };
   findAuditEntries: {
-    params: { personId?: string; objectId?: string; objectKind?: string; action?: string; operation?: string; portfolioId?: string; applicationId?: string; environmentId?: string; since?: string; until?: string; before?: number; max?: number };
+    params: { personId?: string; objectId?: string; objectKind?: string; featureId?: string; action?: string; operation?: string; portfolioId?: string; applicationId?: string; environmentId?: string; since?: string; until?: string; before?: number; max?: number };
     body: undefined;
     answer: AuditPage;
   };

@@ -108,6 +108,7 @@ export const insight = {
     clear: 'Clear the search',
     clearOne: (name: string) => `Clear: ${name}`,
     onlyObject: (name: string) => `Only ${name}`,
+    onlyFeature: (name: string) => `Only ${name} and its values`,
     portfolioNamed: (name: string) => `Portfolio ${name}`,
     emptyTitle: 'Nothing has happened yet',
     emptyText: 'Every change is written down here.',

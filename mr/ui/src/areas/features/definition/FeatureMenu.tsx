@@ -80,7 +80,7 @@ function Opened({ application, request, onClose, onDialog }: OpenedProps) {
         <Menu.Item leftSection={<IconClipboard size={16} />} onClick={copy}>{t.copyKey}</Menu.Item>
         <Menu.Item leftSection={<IconHistory size={16} />} onClick={() => open(feature.key, undefined, { history: 'yes' })}>{t.history}</Menu.Item>
         <Menu.Item leftSection={<IconHelpCircle size={16} />} component={AppLink} to="/playground" search={{ feature: feature.key }}>{t.why}</Menu.Item>
-        <Menu.Item leftSection={<IconZoomCode size={16} />} component={AppLink} to="/audit" search={{ objectId: feature.id }}>{t.audit}</Menu.Item>
+        <Menu.Item leftSection={<IconZoomCode size={16} />} component={AppLink} to="/audit" search={{ feature: feature.id }}>{t.audit}</Menu.Item>
         {mayDeleteFeatures(me, application.id, application.portfolioId) ? (
           <>
             <Menu.Divider />

@@ -90,7 +90,7 @@ export function ValuePanel(props: ValuePanelProps) {
           {props.history ? t.editor.hideHistory : t.editor.showHistory}
         </Button>
         <Group gap="md">
-          <Anchor component={AppLink} to="/audit" search={{ objectId: props.featureId }} size="sm">{t.editor.audit}</Anchor>
+          <Anchor component={AppLink} to="/audit" search={{ feature: props.featureId, inEnvironment: environment.environment.id }} size="sm">{t.editor.audit}</Anchor>
           <Anchor component={AppLink} to="/playground" search={{ environment: environment.environment.id, feature: props.featureKey }} size="sm">
             {t.editor.why}
           </Anchor>

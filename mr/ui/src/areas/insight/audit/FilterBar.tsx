@@ -46,6 +46,9 @@ export function FilterBar({ filters, onChange, entries, onClear }: FilterBarProp
       {filters.objectId !== undefined && (
         <ObjectPill id={filters.objectId} entries={entries} onRemove={() => onChange({ objectId: undefined })} />
       )}
+      {filters.feature !== undefined && (
+        <FeaturePill id={filters.feature} entries={entries} onRemove={() => onChange({ feature: undefined })} />
+      )}
       {onClear && (
         <Button variant="subtle" onClick={onClear}>
           {t.clear}
@@ -156,10 +159,26 @@ function MomentInput({ label, value, onChange }: MomentInputProps) {
   );
 }
 
-function ObjectPill({ id, entries, onRemove }: { id: string; entries: readonly AuditEntry[]; onRemove: () => void }) {
+interface PillProps {
+  id: string;
+  entries: readonly AuditEntry[];
+  onRemove: () => void;
+}
+
+function ObjectPill({ id, entries, onRemove }: PillProps) {
   const t = useTexts().insight.audit;
   const found = entries.find((entry) => entry.object.id === id)?.object;
-  const name = t.onlyObject(found?.name ?? id);
+  return <Only name={t.onlyObject(found?.name ?? id)} onRemove={onRemove} />;
+}
+
+function FeaturePill({ id, entries, onRemove }: PillProps) {
+  const t = useTexts().insight.audit;
+  // All that is found is of this feature, and goes by its key.
+  return <Only name={t.onlyFeature(entries[0]?.object.name ?? id)} onRemove={onRemove} />;
+}
+
+function Only({ name, onRemove }: { name: string; onRemove: () => void }) {
+  const t = useTexts().insight.audit;
   return (
     <Pill size="lg" radius="sm" mb={4}>
       <Group gap={4} wrap="nowrap" component="span">

@@ -5,6 +5,7 @@ import { type Search, useGo, useSearchParams } from '@/app/navigate';
 export const NAMES = [
   'actor',
   'objectId',
+  'feature',
   'kind',
   'action',
   'inPortfolio',
@@ -57,6 +58,7 @@ export function wanted(filters: Filters): Params<'findAuditEntries'> {
   const given = {
     personId: filters.actor,
     objectId: filters.objectId,
+    featureId: filters.feature,
     objectKind: filters.kind,
     action: filters.action,
     portfolioId: filters.inPortfolio,
