@@ -25,6 +25,7 @@ let session: Session = { state: 'starting', person: null, site: null, capabiliti
 let token: string | null = null;
 /** That this browser has a session, not which. */
 const BEFORE = 'session';
+const COMPAT_COOKIE = 'bearer-token';
 let renewing: Promise<boolean> | null = null;
 const listeners = new Set<() => void>();
 
@@ -49,7 +50,8 @@ export async function start(): Promise<void> {
     become({ site, capabilities: site.capabilityInfo });
     // Without a session before there is no cookie to try.
     const before = remembered(BEFORE) === 'yes';
-    if (!before || !(await renewed())) become({ state: 'out' });
+    if (before && (await renewed())) return;
+    if (!(await readable())) become({ state: 'out' });
   } catch (error) {
     if (hasStatus(error, 404)) {
       become({ state: 'setup', site: error.body as SetupMissingResponse });
@@ -57,6 +59,28 @@ export async function start(): Promise<void> {
       become({ state: 'unreachable' });
     }
   }
+}
+
+/**
+ * Servers that are told to (BURGEE_COMPAT_BEARER_COOKIE) hand the token over in a cookie that scripts can read.
+ * It is used as it is: other programs read it as well.
+ */
+async function readable(): Promise<boolean> {
+  token = new URLSearchParams(document.cookie.replaceAll('; ', '&')).get(COMPAT_COOKIE);
+  if (token === null) return false;
+  try {
+    become({ state: 'in', person: await call('getPerson', { params: { id: 'self' } }) });
+    return true;
+  } catch (error) {
+    if (!hasStatus(error, 401)) throw error;
+    forgetReadable();
+    return false;
+  }
+}
+
+function forgetReadable(): void {
+  token = null;
+  document.cookie = `${COMPAT_COOKIE}=; path=/; max-age=0`;
 }
 
 /** Ask again how this server is set up: after the first set-up it has another answer. */
@@ -97,7 +121,7 @@ export async function signOut(): Promise<void> {
     // It has ended already: all the same to somebody who leaves.
     if (!hasStatus(error, 401)) throw error;
   }
-  token = null;
+  forgetReadable();
   remember(BEFORE, 'no');
   become({ state: 'out', person: null });
 }
