@@ -87,6 +87,9 @@ class Questions:
 
     def put(self, about: bytes, question: Question) -> None:
         """Remember it; call again when its answer has changed."""
+        if question.weighed is question.reply and self.young.get(about) is question:
+            return
+        question.weighed = question.reply
         weight = question.weight + len(about)
         if question.reply is not None:
             # Small bodies are held once more, ready to be sent.
@@ -336,7 +339,8 @@ class HotProtocol(GuardedHttp):
         former = question.reply
         reply = parts.polls.at_hand(question)
         if reply is None:
-            return self._answer_later(question, head, began)
+            self._answer_later(question, head, began)
+            return True
         if reply is not former:
             parts.questions.put(head.about, question)
         if not head.is_ordinary or parts.health.draining or parts.tells_all:
@@ -386,10 +390,7 @@ class HotProtocol(GuardedHttp):
         parts.pages[route, reply.status].tell(ended - began)
         if parts.tells_all:
             parts.ledger.line("GET", route, reply.status, ended - began, request_id=request_id)
-        if closes:
-            self._close()
-        elif self._idle_due is None:
-            self._idle_due = self.loop.call_later(self.timeout_keep_alive, self._look_for_idleness)
+        self._go_on(closes=closes)
 
     @staticmethod
     def _rest(head: Head, request_id: bytes, *, closes: bool) -> bytes:
@@ -397,9 +398,12 @@ class HotProtocol(GuardedHttp):
         browsers = _FOR_BROWSERS if head.from_browser else b""
         return b"%bx-request-id: %b\r\n%b" % (browsers, request_id, _CLOSE if closes else b"")
 
-    def _close(self) -> None:
-        self._is_over = True
-        self.transport.close()
+    def _go_on(self, *, closes: bool) -> None:
+        if closes:
+            self._is_over = True
+            self.transport.close()
+        elif self._idle_due is None and not self.transport.is_closing():
+            self._idle_due = self.loop.call_later(self.timeout_keep_alive, self._look_for_idleness)
 
     def _end_idleness(self) -> None:
         if self._idle_due is not None:
@@ -421,20 +425,23 @@ class HotProtocol(GuardedHttp):
 
     # What is not at hand
 
-    def _answer_later(self, question: Question, head: Head, began: float) -> bool:
+    def _answer_later(self, question: Question, head: Head, began: float) -> None:
         """Look up what is missing; what follows on this connection waits in uvicorn's queue."""
         parts = self.parts
         try:
             parts.polls.admit(question, caller_of(self._client(head)))
-        except AppError:
-            return False
+        except AppError as error:
+            self._send_refusal(error, head, began)
+            return
         self.cycle = pending = _Pending()  # type: ignore[assignment]
 
         def answered(outcome: Reply | Exception) -> None:
+            # Whoever waited with others has no answer of its own to remember.
+            if outcome is question.reply:
+                parts.questions.put(head.about, question)
             self._answered_late(pending, outcome, head, began)
 
         parts.cold.ask(head.about, question, answered, self.tasks)
-        return True
 
     def _client(self, head: Head) -> Address | None:
         """Who is asking: whom a trusted proxy names, as uvicorn's middleware finds out."""
@@ -456,10 +463,8 @@ class HotProtocol(GuardedHttp):
         else:
             self._send_refusal(outcome, head, began, last=not pending.keep_alive)
         self.on_response_complete()
-        if self.transport.is_closing():
-            self._end_idleness()
 
-    def _send_refusal(self, error: Exception, head: Head, began: float, *, last: bool) -> None:
+    def _send_refusal(self, error: Exception, head: Head, began: float, *, last: bool = False) -> None:
         parts = self.parts
         request_id = parts.ids.of(head.request_id.decode("latin-1"))
         scope = {REQUEST_ID: request_id}
@@ -482,12 +487,10 @@ class HotProtocol(GuardedHttp):
                 + b"\r\n"
                 + bytes(answer.body)
             )
-            if closes:
-                self._close()
+        self._idle_since = ended = time.perf_counter()
         route = parts.route(head.url)
-        parts.ledger.tell(
-            "GET", route, answer.status_code, time.perf_counter() - began, request_id=request_id
-        )
+        parts.ledger.tell("GET", route, answer.status_code, ended - began, request_id=request_id)
+        self._go_on(closes=closes)
 
     # Streams
 

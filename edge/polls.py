@@ -17,7 +17,7 @@ from common.evaluation.context import EvaluationContext
 from common.ledger import Page
 from edge import requests
 from edge.access import Access, Grant, TooManyLookups
-from edge.answers import Answer, Answers, View, answer_poll, cache_control, earliest, unknown
+from edge.answers import Answer, Answers, View, answer_poll, cache_control, earliest, is_due, unknown
 from edge.codings import Packed, is_worth_packing, takes_gzip
 from edge.requests import Asked, UnknownKey
 from edge.source import FeatureSource
@@ -65,7 +65,7 @@ class Proof(NamedTuple):
 class Question:
     """A poll as it was asked, and the last answer that it got with what proves it."""
 
-    __slots__ = ("accept_gzip", "context", "if_none_match", "keys", "proofs", "reply", "weight")
+    __slots__ = ("accept_gzip", "context", "if_none_match", "keys", "proofs", "reply", "weighed", "weight")
 
     def __init__(self, asked: Asked) -> None:
         self.keys = requests.poll_keys(asked)
@@ -74,7 +74,16 @@ class Question:
         self.accept_gzip = takes_gzip(asked.said.accept_encoding)
         self.proofs: tuple[Proof, ...] = ()
         self.reply: Reply | None = None
+        #: For whoever remembers it: the answer that was taken into account.
+        self.weighed: Reply | None = None
         self.weight = QUESTION_BYTES + 200 * len(self.keys)
+
+    def is_proven_by(self, grants: Sequence[Grant | None]) -> bool:
+        """Return whether its answer was made of these very values."""
+        return all(
+            grant is not None and grant.account is proof.account and grant.snapshot is proof.snapshot
+            for grant, proof in zip(grants, self.proofs, strict=True)
+        )
 
 
 class Polls:
@@ -173,6 +182,9 @@ class Polls:
 
     def _answered(self, question: Question, grants: Sequence[Grant | None]) -> Reply:
         now = self._clock()
+        reply = question.reply
+        if reply is not None and not is_due(reply.until, now) and question.is_proven_by(grants):
+            return reply
         keys, context = question.keys, question.context
         answers = [self._answer(key, grant, context, now) for key, grant in zip(keys, grants, strict=True)]
         packed = self._packed if question.accept_gzip else None

@@ -176,3 +176,16 @@ async def test_a_big_answer_arrives_whole(source):
         fast = await edge.poll(CLIENT)
         assert len(fast.body) > 1_000_000
         assert fast.body == plain.body
+
+
+async def test_callers_who_asked_too_much_are_told_so_like_everywhere(source):
+    async with running_edge(source) as edge:
+        junk = [f"{number:08x}-0000-4000-8000-000000000000/{number:040d}" for number in range(2_600)]
+        statuses = [(await edge.poll(*junk[start : start + 200])).status for start in range(0, 2_600, 200)]
+        assert (statuses[0], statuses[-1]) == (404, 503)
+        fast = await edge.poll(*junk[:1], x_request_id="abcdefgh")
+        plain = await edge.poll(*junk[:1], x_request_id="abcdefgh", x_whatever="1")
+        assert (fast.status, fast.body) == (plain.status, plain.body)
+        assert {name for name in fast.headers if name != "date"} == {
+            name for name in plain.headers if name != "date"
+        }
