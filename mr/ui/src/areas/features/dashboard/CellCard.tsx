@@ -1,5 +1,5 @@
 /** What a cell is too small to say: the whole value, every strategy by its kind, who changed it and when. */
-import { Code, Group, Paper, Portal, Stack, Text } from '@mantine/core';
+import { Code, Group, Paper, Stack, Text } from '@mantine/core';
 import { Ago } from '@/kit';
 import { useTexts } from '@/texts';
 import { type ConditionDraft, fromWire as strategyOf } from '../strategies/draft';
@@ -28,31 +28,29 @@ export function CellCard({ feature, environment, at }: CellCardProps) {
     ...(below ? { top: at.bottom + 4 } : { bottom: window.innerHeight - at.top + 4 }),
   };
   return (
-    <Portal>
-      <Paper withBorder shadow="md" p="sm" className={styles.card} style={style} role="tooltip">
-        {cell.state === 'hidden' ? (
-          <Text size="sm">{t.values.noAccess}</Text>
-        ) : (
-          <Stack gap={6}>
-            <Code block={feature.type === 'JSON'} style={{ overflowWrap: 'anywhere', maxHeight: 140, overflow: 'hidden' }}>
-              {words(feature.type, cell.served)}
-            </Code>
-            <Group gap="xs">
-              {value === undefined ? <Text size="xs" c="dimmed">{t.grid.noRow}</Text> : null}
-              {cell.locked ? <Text size="xs">{t.grid.locked}</Text> : null}
-              {cell.retired ? <Text size="xs">{t.grid.retired}</Text> : null}
-            </Group>
-            {value === undefined ? null : <Strategies type={feature.type} value={value} />}
-            {value?.whenUpdated === undefined ? null : (
-              <Text size="xs" c="dimmed">
-                {value.whoUpdated?.name === undefined ? t.grid.changedPlain : t.grid.changed(value.whoUpdated.name)}{' '}
-                <Ago time={value.whenUpdated} />
-              </Text>
-            )}
-          </Stack>
-        )}
-      </Paper>
-    </Portal>
+    <Paper withBorder shadow="md" p="sm" className={styles.card} style={style} role="tooltip">
+      {cell.state === 'hidden' ? (
+        <Text size="sm">{t.values.noAccess}</Text>
+      ) : (
+        <Stack gap={6}>
+          <Code block={feature.type === 'JSON'} style={{ overflowWrap: 'anywhere', maxHeight: 140, overflow: 'hidden' }}>
+            {words(feature.type, cell.served)}
+          </Code>
+          <Group gap="xs">
+            {value === undefined ? <Text size="xs" c="dimmed">{t.grid.noRow}</Text> : null}
+            {cell.locked ? <Text size="xs">{t.grid.locked}</Text> : null}
+            {cell.retired ? <Text size="xs">{t.grid.retired}</Text> : null}
+          </Group>
+          {value === undefined ? null : <Strategies type={feature.type} value={value} />}
+          {value?.whenUpdated === undefined ? null : (
+            <Text size="xs" c="dimmed">
+              {value.whoUpdated?.name === undefined ? t.grid.changedPlain : t.grid.changed(value.whoUpdated.name)}{' '}
+              <Ago time={value.whenUpdated} />
+            </Text>
+          )}
+        </Stack>
+      )}
+    </Paper>
   );
 }
 

@@ -125,7 +125,8 @@ function Cell({ feature, environment, row, column, active, idPrefix, t }: CellPr
         />
       ) : null}
       <span className={styles.value}>{valueText(t, cell)}</span>
-      <span className={styles.spacer} />
+      {/* The space keeps value and count two words. */}
+      <span className={styles.spacer}> </span>
       {cell.strategies > 0 ? (
         <span className={styles.badge}>
           {BRANCH}
@@ -163,9 +164,10 @@ function cellWords(t: Texts, feature: GridFeature, environment: GridEnvironment,
   if (cell.state === 'hidden') return `${environment.name}: ${t.features.values.noAccess}`;
   return [
     `${feature.name}, ${environment.name}: ${valueText(t, cell)}`,
+    // Next to the value, as it is seen.
+    cell.strategies > 0 ? t.features.grid.strategies(cell.strategies) : '',
     cell.locked ? t.features.grid.locked : '',
     cell.retired ? t.features.grid.retired : '',
-    cell.strategies > 0 ? t.features.grid.strategies(cell.strategies) : '',
     by === undefined ? '' : t.features.grid.changedBy(by),
   ]
     .filter((each) => each !== '')

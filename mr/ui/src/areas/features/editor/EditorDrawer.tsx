@@ -99,7 +99,7 @@ function Opened({ application, featureKey, onClose }: OpenedProps) {
 function Heading({ feature, featureKey, onClose }: { feature: Feature | undefined; featureKey: string; onClose: () => void }) {
   const t = useTexts();
   return (
-    <Drawer.Header py="xs" style={{ borderBottom: '1px solid var(--mantine-color-default-border)' }}>
+    <div className={styles.heading}>
       <Group gap="xs" wrap="nowrap" miw={0} flex={1}>
         {feature?.valueType === undefined ? null : <TypeIcon type={feature.valueType} />}
         <div style={{ minWidth: 0 }}>
@@ -118,6 +118,6 @@ function Heading({ feature, featureKey, onClose }: { feature: Feature | undefine
       <ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={t.common.close}>
         <IconX size={18} />
       </ActionIcon>
-    </Drawer.Header>
+    </div>
   );
 }

@@ -20,6 +20,9 @@ export interface ReviewItem {
   readers?: number;
 }
 
+/** Dark enough for white text on it. */
+const PRODUCTION = '#b84300';
+
 interface ReviewDialogProps {
   items: readonly ReviewItem[];
   title?: string;
@@ -63,7 +66,7 @@ export function ReviewDialog({ items, title, lead, confirmLabel, onConfirm, onCl
         ) : null}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>{t.common.cancel}</Button>
-          <Button data-autofocus loading={busy} color={production ? 'orange' : undefined} onClick={() => void confirm()}>
+          <Button data-autofocus loading={busy} color={production ? PRODUCTION : undefined} onClick={() => void confirm()}>
             {confirmLabel ?? (production ? words.confirm : t.common.save)}
           </Button>
         </Group>
