@@ -9,12 +9,13 @@ import asyncio
 import socket
 import time
 from collections import deque
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from edge.frames import LAST_CHUNK
-from edge.steps import Standing, Step
+from edge.hub import Stream
+from edge.steps import Room, Standing, Step
 from edge.streams import ACK, BYE, Life, Streams, Visitor
 from edge.usage import Usage
 from edge.wheel import Wheel
@@ -81,7 +82,7 @@ class TakenStream(asyncio.Protocol):
         "_progress_at",
         "_pump",
         "_rest",
-        "is_flowing",
+        "flowing",
         "is_marked",
         "life",
         "tick",
@@ -94,8 +95,8 @@ class TakenStream(asyncio.Protocol):
         self.transport: asyncio.Transport | None = transport
         self.tick = 0
         self.is_marked = False
-        self.is_flowing = False
-        """True while the stream is live and its client has taken everything."""
+        self.flowing: Stream | None = None
+        """The stream as the hub sees it, while it is live and its client has taken everything."""
         self._all = taken_streams
         self._pump = taken_streams.pump
         self._connections = connections
@@ -126,7 +127,10 @@ class TakenStream(asyncio.Protocol):
         """Mark the stream: there may be news."""
         if not self.is_marked:
             self.is_marked = True
-            self._pump.mark(self)
+            pump = self._pump
+            pump.marked.append(self)
+            if not pump.is_busy:
+                pump.start()
 
     on_due = wake
 
@@ -157,7 +161,7 @@ class TakenStream(asyncio.Protocol):
         self._leave(self.life, time.monotonic())
 
     def pause_writing(self) -> None:
-        self.is_flowing = False
+        self.flowing = None
         self._paused = True
         self._progress_at = time.monotonic()
         self._all.wheel.call(self, self._progress_at + self._all.stall_seconds)
@@ -173,7 +177,7 @@ class TakenStream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._connections.discard(self)
-        self.is_flowing = False
+        self.flowing = None
         self.transport = None
         self._rest = None
         life, self.life = self.life, None
@@ -189,7 +193,7 @@ class TakenStream(asyncio.Protocol):
             # Only where the head found no room: nothing is taken before what was taken last is given.
             self._rest += data
         elif self._paused or len(data) > PIECE_BYTES:
-            self.is_flowing = False
+            self.flowing = None
             self._rest = data
             self._offset = 0
             self._pour()
@@ -225,7 +229,7 @@ class TakenStream(asyncio.Protocol):
         elif life.over:
             self._leave(life, now)
         else:
-            self.is_flowing = life.stream is not None
+            self.flowing = life.stream
             due = life.due(now, wall)
             if due <= now:
                 self.wake()
@@ -245,7 +249,7 @@ class TakenStream(asyncio.Protocol):
 
     def _leave(self, life: Life, now: float) -> None:
         """Close once the client has taken what is on its way to it."""
-        self.is_flowing = False
+        self.flowing = None
         self.life = None
         life.close()
         if self.transport is not None:
@@ -266,7 +270,7 @@ class TakenStream(asyncio.Protocol):
 
     def cut(self) -> None:
         """End the connection without a word, and without waiting for the client."""
-        self.is_flowing = False
+        self.flowing = None
         life, self.life = self.life, None
         if life is not None:
             life.close()
@@ -275,95 +279,103 @@ class TakenStream(asyncio.Protocol):
             self.transport.abort()
 
 
+class Course(NamedTuple):
+    """A step that somebody took, for those who stand where it begins."""
+
+    room: Room[Stream]
+    before: Standing
+    step: Step
+
+
 class Pump:
-    """Lets the marked streams speak, in slices that yield to the rest of the event loop."""
+    """Lets the ``marked`` streams speak, in slices that yield to the rest of the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, streams: Streams) -> None:
+        self.marked: deque[TakenStream] = deque()
+        self.is_busy = False
+        """True while somebody waits for its turn to speak."""
         self._loop = loop
         self._streams = streams
-        self._marked: deque[TakenStream] = deque()
-        self._running: asyncio.Handle | None = None
+        self._course: Course | None = None
 
-    @property
-    def is_busy(self) -> bool:
-        """True while somebody waits for its turn to speak."""
-        return self._running is not None
-
-    def mark(self, taken: TakenStream) -> None:
-        """Let it speak soon."""
-        self._marked.append(taken)
-        if self._running is None:
-            self._running = self._loop.call_soon(self._slice)
+    def start(self) -> None:
+        """Let those that are marked speak soon."""
+        self.is_busy = True
+        self._loop.call_soon(self._slice)
 
     def close(self) -> None:
         """Let nobody speak any more."""
-        self._marked.clear()
-        if self._running is not None:
-            self._running.cancel()
+        self.marked.clear()
 
     def _slice(self) -> None:
         now = time.monotonic()
         # The two clocks go alike for as long as a slice takes.
         ahead = self._streams.clock() - now
         until = now + SLICE_SECONDS
-        marked = self._marked
+        marked = self.marked
         while marked and now < until:
-            taken = marked.popleft()
-            taken.is_marked = False
-            life = taken.life
-            stream = life.stream if life is not None and taken.is_flowing else None
-            before = stream.standing if stream is not None else None
-            try:
-                taken.speak(now, now + ahead)
-            except Exception:
-                # A bug in one stream must not silence the others.
-                log.exception("stream.failed")
-                taken.cut()
-            if stream is not None and before is not None and marked:
-                step = stream.room.known_step(before)
-                if step is not None:
-                    self._follow(stream.key.environment_id, before, step, now)
+            course = self._course
+            if course is None or not self._follow(course, now):
+                self._course = self._lead(now, now + ahead)
             now = time.monotonic()
-        self._running = self._loop.call_soon(self._slice) if marked else None
+        if marked:
+            self._loop.call_soon(self._slice)
+        else:
+            self._course = None
+            self.is_busy = False
 
-    def _follow(self, environment_id: str, before: Standing, step: Step, now: float) -> None:
-        """Send the step that one stream took to those next in turn that stand where it stood.
+    def _lead(self, now: float, wall: float) -> Course | None:
+        """Let the next one speak for itself; answer the step that others may take as well."""
+        taken = self.marked.popleft()
+        taken.is_marked = False
+        stream = taken.flowing
+        before = stream.standing if stream is not None else None
+        try:
+            taken.speak(now, wall)
+        except Exception:
+            # A bug in one stream must not silence the others.
+            log.exception("stream.failed")
+            taken.cut()
+        if stream is None or before is None:
+            return None
+        step = stream.room.known_step(before)
+        if step is None or step.standing.sent.changes_at is not None or before.sent.changes_at is not None:
+            return None
+        return Course(stream.room, before, step)
 
-        This is what a change costs for each stream: one write, and next to nothing else. Nothing runs in
-        between, so the step is theirs too.
+    def _follow(self, course: Course, now: float) -> bool:
+        """Send the same to those next in turn that stand where it begins; False = the next one does not.
+
+        This is what a change costs for each stream: one write, and next to nothing else.
         """
-        after = step.standing
-        if (
-            after.turn == before.turn
-            or after.sent.changes_at is not None
-            or before.sent.changes_at is not None
-        ):
-            return
-        data, number, marked, followed = step.chunk, after.number, self._marked, 0
+        room, before, step = course
+        after, view = step.standing, before.view
+        if after.turn != room.turn or before.turn == room.turn:
+            return False
+        data, events, number, marked, followed = step.chunk, step.events, after.number, self.marked, 0
         for _ in range(min(FOLLOWING_AT_ONCE, len(marked))):
             taken = marked[0]
-            life = taken.life
-            # Without a tick it was called because something of its own is due.
-            if life is None or not taken.is_flowing or not taken.tick:
-                break
-            stream, transport = life.stream, taken.transport
+            stream, life, transport = taken.flowing, taken.life, taken.transport
             if (
                 stream is None
-                or transport is None
                 or stream.standing is not before
-                or stream.view is not before.view
+                or stream.view is not view
                 or stream.revoked
+                or life is None
                 or life.has_changed
-                or transport.is_closing()
+                or transport is None
+                # Without a tick it was called because something of its own is due.
+                or not taken.tick
             ):
                 break
             marked.popleft()
             taken.is_marked = False
-            if step.events:
+            if events:
                 try:
                     transport.write(data)
                 except Exception:
-                    log.exception("stream.failed")
+                    if not transport.is_closing():
+                        log.exception("stream.failed")
                     taken.cut()
                     continue
                 life.spoke_at = now
@@ -371,5 +383,6 @@ class Pump:
             stream.handed = number
             followed += 1
         if followed:
-            self._streams.hub.followed(environment_id, before, after, followed)
-            self._streams.usage.events.count += followed * step.events
+            self._streams.hub.followed(room.snapshot.id, before, after, followed)
+            self._streams.usage.events.count += followed * events
+        return followed > 0

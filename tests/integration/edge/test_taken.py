@@ -71,11 +71,11 @@ def test_a_cold_key_waits_with_heartbeats_and_an_unknown_one_is_held(run: Run) -
         source.forget()
         source.cut_off = True
         async with open_taking(source, heartbeat_seconds=0.1) as taking:
+            began = time.monotonic()
             waiting, unknown = await taking.connect(CLIENT), await taking.connect(NOBODY)
             await waiting.until(frames.HEARTBEAT)
             source.cut_off = False
             await waiting.until(b"event: features\n")
-            began = time.monotonic()
             assert body_of(await unknown.rest()).endswith(frames.FAILURE)
             assert time.monotonic() - began >= 0.2
 
