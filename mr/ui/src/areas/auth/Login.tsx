@@ -9,7 +9,7 @@ import { ServerUnreachable, Starting } from '@/app/notices';
 import { useSession } from '@/app/session';
 import { Failure } from '@/kit/Failure';
 import { useTexts } from '@/texts';
-import { backFrom, forgetBack, keepBack } from './back';
+import { backFrom, forgetBack, keepBack } from '@/app/back';
 import { Card } from './Card';
 import { ForcedReset } from './ForcedReset';
 import { ProviderButtons, useProviders } from './providers';
