@@ -70,7 +70,7 @@ class Tail:
         """Return what was committed since, or None when that is too much to tell. Raises Unavailable."""
         async with self._database.read() as session:
             sealed = await _rows(session, _after(self._position))
-            waiting = await _rows(session, _WAITING)
+            waiting = await _rows(session, _waiting())
             if max(len(sealed), len(waiting)) > MANY:
                 await self._to_the_end(session)
                 return None
@@ -97,7 +97,7 @@ class Tail:
             if mark.epoch != self._epoch or mark.position > await _last(session):
                 return None
             sealed = await _rows(session, _after(mark.position))
-            waiting = await _rows(session, _WAITING)
+            waiting = await _rows(session, _waiting())
         return None if max(len(sealed), len(waiting)) > MANY else [*sealed, *waiting]
 
     async def _to_the_end(self, session: AsyncSession) -> None:
@@ -108,7 +108,10 @@ class Tail:
 
 
 _CHANGE: Final = select(*(getattr(AuditRow, name) for name in Change._fields))
-_WAITING: Final = _CHANGE.where(AuditRow.position.is_(None)).order_by(AuditRow.seq).limit(MANY + 1)
+
+
+def _waiting() -> Select[_Columns]:
+    return _CHANGE.where(AuditRow.position.is_(None)).order_by(AuditRow.seq).limit(MANY + 1)
 
 
 def _after(position: int) -> Select[_Columns]:

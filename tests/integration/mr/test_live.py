@@ -204,7 +204,6 @@ async def test_whoever_comes_from_another_life_of_the_database_begins_anew(api, 
 
 async def test_what_is_too_much_is_told_as_a_whole(api, application, monkeypatch):
     monkeypatch.setattr("mr.live.tail.MANY", 3)
-    monkeypatch.setattr("mr.live.tail._WAITING", _waiting(4))
     async with live(api) as stream:
         await stream.heard("ready")
         async with api.database.write() as session:
@@ -214,12 +213,6 @@ async def test_what_is_too_much_is_told_as_a_whole(api, application, monkeypatch
         for number in range(6):
             await api.admin.create_feature(application.id, f"F{number}")
         await stream.heard("reset")
-
-
-def _waiting(limit):
-    from mr.live.tail import _WAITING
-
-    return _WAITING.limit(limit)
 
 
 async def test_streams_of_one_person_are_bounded(api, application, monkeypatch):
