@@ -40,7 +40,7 @@ from mr.db.models.system import (
     RAISING,
     SystemState,
 )
-from mr.db.session import Database, Locks, WriteSession, run_with_retries
+from mr.db.session import Database, Dialect, Locks, WriteSession, run_with_retries
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -75,10 +75,13 @@ CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat_ws('/',
 """
 
 
-def incarnation(database: Database) -> ColumnElement[str | None]:
-    """The expression for what this database is now; null where that cannot be told (a reader)."""
-    if database.dialect == "sqlite":
-        return literal(database.lineage, String)
+def incarnation(dialect: Dialect, lineage: str | None) -> ColumnElement[str | None]:
+    """The expression for what a database is now; null where that cannot be told (a reader).
+
+    ``lineage`` is a SQLite file's; PostgreSQL tells its own.
+    """
+    if dialect == "sqlite":
+        return literal(lineage, String)
     return literal_column(_POSTGRESQL, String)
 
 
@@ -102,7 +105,7 @@ async def settle_epoch(database: Database, fence: Fence) -> bool:
     """
     async with database.read() as session:
         state = await _load_state(session)
-        now = await session.scalar(select(incarnation(database)))
+        now = await session.scalar(select(incarnation(database.dialect, database.lineage)))
     if now is None or state.get(INCARNATION) == now:
         return False
     if INCARNATION in state:

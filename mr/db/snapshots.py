@@ -7,12 +7,13 @@ position it carries. Must not know MR's own tables, nor who asks.
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import BigInteger, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Uuid, bindparam, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement, Executable, Row
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from common.contracts.events import Event
@@ -74,24 +75,7 @@ async def load_place(session: AsyncSession, database: Database) -> Place:
     Raises `Unavailable` while nobody can say: before the first relay, and from the moment in which
     another incarnation wakes up until its epoch is announced.
     """
-    stored = aliased(SystemState)
-    row = (
-        await session.execute(
-            select(
-                SystemState.value,
-                stored.value,
-                incarnation(database),
-                RelayLease.term,
-                RelayLease.position,
-                RelayLease.pruned,
-                RelayLease.until - database_milliseconds(database.dialect),
-            )
-            .select_from(RelayLease)
-            .join(SystemState, SystemState.key == EPOCH)
-            .join(stored, stored.key == INCARNATION)
-            .where(RelayLease.id == 1)
-        )
-    ).first()
+    row = (await session.execute(_where_it_stands(database.dialect, database.lineage))).first()
     if row is None:
         raise Unavailable("No relay has worked on this database yet.")
     epoch, before, now, *place = row
@@ -100,32 +84,86 @@ async def load_place(session: AsyncSession, database: Database) -> Place:
     return Place(epoch, *place)
 
 
+# Statements are built once: making one anew costs as much as running it, and a miss is all that some do.
+
+
+@cache
+def _where_it_stands(dialect: Dialect, lineage: str | None) -> Executable:
+    stored = aliased(SystemState)
+    return (
+        select(
+            SystemState.value,
+            stored.value,
+            incarnation(dialect, lineage),
+            RelayLease.term,
+            RelayLease.position,
+            RelayLease.pruned,
+            RelayLease.until - database_milliseconds(dialect),
+        )
+        .select_from(RelayLease)
+        .join(SystemState, SystemState.key == EPOCH)
+        .join(stored, stored.key == INCARNATION)
+        .where(RelayLease.id == 1)
+    )
+
+
+_ENVIRONMENT: Final = (
+    select(
+        Counter.revision,
+        Counter.digest,
+        DeliveredEnvironment.info,
+        DeliveredEnvironment.tombstone,
+        DeliveredEnvironment.organization_id,
+        DeliveredEnvironment.portfolio_id,
+        DeliveredEnvironment.application_id,
+    )
+    .join(DeliveredEnvironment, DeliveredEnvironment.id == Counter.id)
+    .where(Counter.kind == ENVIRONMENT, Counter.id == bindparam("environment", type_=Uuid()))
+)
+_STATES: Final = select(Delivered.state, Delivered.version).where(
+    Delivered.environment_id == bindparam("environment", type_=Uuid())
+)
+_TOMBSTONES: Final = (
+    select(
+        KeyTombstone.key, KeyTombstone.feature_id, KeyTombstone.type, KeyTombstone.filters, KeyTombstone.until
+    )
+    .where(
+        KeyTombstone.environment_id == bindparam("environment", type_=Uuid()),
+        KeyTombstone.until > bindparam("now", type_=BigInteger),
+    )
+    .order_by(KeyTombstone.key)
+)
+_ACCOUNT_BY_KEY: Final = (
+    select(
+        DeliveredAccount.id,
+        DeliveredAccount.client_key_hash,
+        DeliveredAccount.server_key_hash,
+        DeliveredAccount.permissions,
+        DeliveredAccount.filters,
+        DeliveredAccount.restricted,
+        Counter.revision,
+    )
+    .join(Counter, (Counter.kind == ACCOUNT) & (Counter.id == DeliveredAccount.id))
+    .where(
+        or_(
+            DeliveredAccount.client_key_hash == bindparam("key_hash"),
+            DeliveredAccount.server_key_hash == bindparam("key_hash"),
+        ),
+        DeliveredAccount.tombstone.is_(False),
+    )
+)
+
+
 async def load_snapshot(
     session: AsyncSession, environment_id: UUID
 ) -> tuple[EnvironmentSnapshot | None, int]:
     """Read one environment and its counter's revision; None = not there, 0 = never was."""
-    row = (
-        await session.execute(
-            select(
-                Counter.revision,
-                Counter.digest,
-                DeliveredEnvironment.info,
-                DeliveredEnvironment.tombstone,
-                DeliveredEnvironment.organization_id,
-                DeliveredEnvironment.portfolio_id,
-                DeliveredEnvironment.application_id,
-            )
-            .join(DeliveredEnvironment, DeliveredEnvironment.id == Counter.id)
-            .where(Counter.kind == ENVIRONMENT, Counter.id == environment_id)
-        )
-    ).first()
+    row = (await session.execute(_ENVIRONMENT, {"environment": environment_id})).first()
     if row is None:
         return None, 0
     if row.tombstone:
         return None, row.revision
-    states = await session.execute(
-        select(Delivered.state, Delivered.version).where(Delivered.environment_id == environment_id)
-    )
+    states = await session.execute(_STATES, {"environment": environment_id})
     features = [decode_state(state, version) for state, version in states]
     snapshot = EnvironmentSnapshot(
         id=str(environment_id),
@@ -142,11 +180,7 @@ async def load_snapshot(
 
 
 async def _load_tombstones(session: AsyncSession, environment_id: UUID) -> tuple[Tombstone, ...]:
-    rows = await session.scalars(
-        select(KeyTombstone)
-        .where(KeyTombstone.environment_id == environment_id, KeyTombstone.until > int(time.time()))
-        .order_by(KeyTombstone.key)
-    )
+    rows = await session.execute(_TOMBSTONES, {"environment": environment_id, "now": int(time.time())})
     return tuple(
         Tombstone(
             key=row.key, feature_id=str(row.feature_id), type=row.type, filters=row.filters, until=row.until
@@ -157,30 +191,17 @@ async def _load_tombstones(session: AsyncSession, environment_id: UUID) -> tuple
 
 async def load_account(session: AsyncSession, key_hash: str) -> AccountRecord | None:
     """Read the account with a key of this hash; None = there is none."""
-    row = (
-        await session.execute(
-            select(DeliveredAccount, Counter.revision)
-            .join(Counter, (Counter.kind == ACCOUNT) & (Counter.id == DeliveredAccount.id))
-            .where(
-                or_(
-                    DeliveredAccount.client_key_hash == key_hash,
-                    DeliveredAccount.server_key_hash == key_hash,
-                ),
-                DeliveredAccount.tombstone.is_(False),
-            )
-        )
-    ).first()
+    row = (await session.execute(_ACCOUNT_BY_KEY, {"key_hash": key_hash})).first()
     if row is None:
         return None
-    account, revision = row
     return AccountRecord(
-        id=str(account.id),
-        revision=revision,
-        client_key_hash=account.client_key_hash,
-        server_key_hash=account.server_key_hash,
-        permissions={key: tuple(roles.split(",")) for key, roles in account.permissions.items()},
-        filters=account.filters,
-        restricted=account.restricted,
+        id=str(row.id),
+        revision=row.revision,
+        client_key_hash=row.client_key_hash,
+        server_key_hash=row.server_key_hash,
+        permissions={key: tuple(roles.split(",")) for key, roles in row.permissions.items()},
+        filters=row.filters,
+        restricted=row.restricted,
     )
 
 
