@@ -125,6 +125,7 @@ export const features = {
     count: (shown: number, total: number) => (shown === total ? `${total} features` : `${shown} of ${total} features`),
     help: 'Arrow keys move, Enter opens, Space switches, M opens the menu, / searches.',
     production: 'Production',
+    productionShort: 'Prod',
     menu: (name: string) => `Actions for ${name}`,
     switch: (name: string, environment: string) => `${name} in ${environment}`,
     locked: 'Locked',

@@ -15,6 +15,8 @@ import { type GridEnvironment, type GridFeature } from './table';
 const ROW_HEIGHT = 44;
 const HEADER_HEIGHT = 44;
 const CARD_DELAY_MS = 350;
+/** Below this the word for production leaves no room for the environment's name. */
+const NARROW = 190;
 
 export interface GridProps {
   features: readonly GridFeature[];
@@ -196,7 +198,11 @@ function Header({ nameWidth, columns, environments, label }: HeaderProps) {
             <span className={styles.headName} title={environment.name}>
               {environment.name}
             </span>
-            {environment.production ? <span className={styles.production}>{t.production}</span> : null}
+            {environment.production ? (
+              <span className={styles.production} title={t.production}>
+                {column.width < NARROW ? t.productionShort : t.production}
+              </span>
+            ) : null}
           </div>
         );
       })}
@@ -207,7 +213,7 @@ function Header({ nameWidth, columns, environments, label }: HeaderProps) {
 /** Environments share the room that is there; with many of them the grid scrolls sideways. */
 function widthOfColumn(room: number, count: number): number {
   if (room <= 0 || count === 0) return 160;
-  return Math.max(148, Math.min(280, Math.floor(room / count)));
+  return Math.max(148, Math.min(340, Math.floor(room / count)));
 }
 
 function including(range: Range, index: number): number[] {

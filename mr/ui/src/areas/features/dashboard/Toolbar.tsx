@@ -1,6 +1,14 @@
 /** Above the grid: which application, which features, which environments. */
-import { ActionIcon, Button, Checkbox, Group, Menu, MultiSelect, ScrollArea, Select, Stack, Text, Tooltip } from '@mantine/core';
-import { IconColumns3, IconFilterOff, IconSortAscendingLetters, IconSortDescendingLetters } from '@tabler/icons-react';
+import { ActionIcon, Button, Group, Menu, ScrollArea, Select, Text, Tooltip } from '@mantine/core';
+import {
+  IconColumns3,
+  IconFilter,
+  IconFilterOff,
+  IconSortAscendingLetters,
+  IconSortDescendingLetters,
+  IconToggleRight,
+} from '@tabler/icons-react';
+import type { ReactNode } from 'react';
 import { useApi } from '@/api/hooks';
 import { SearchBox } from '@/kit';
 import { ApplicationSelect } from '@/kit/ForApplication';
@@ -44,14 +52,13 @@ export function Toolbar(props: ToolbarProps) {
           }
         }}
       />
-      <MultiSelect
-        aria-label={words.types}
-        placeholder={choices.types.length === 0 ? words.types : ''}
-        data={FEATURE_TYPES.map((each) => ({ value: each, label: t.common.types[each] }))}
-        value={choices.types}
-        onChange={(types) => onChoices({ ...choices, types: types as FeatureType[] })}
-        w={choices.types.length > 1 ? 240 : 150}
-        clearable
+      <CheckMenu
+        label={words.types}
+        icon={<IconToggleRight size={16} />}
+        options={FEATURE_TYPES.map((each) => ({ value: each, label: t.common.types[each] }))}
+        chosen={new Set(choices.types)}
+        told={choices.types.length === 0 ? '' : String(choices.types.length)}
+        onChoose={(types) => onChoices({ ...choices, types: [...types] as FeatureType[] })}
       />
       <FilterSelect portfolioId={props.portfolioId} choices={choices} onChoices={onChoices} />
       <EnvironmentMenu environments={props.environments} hidden={props.hidden} onHidden={props.onHidden} />
@@ -90,17 +97,15 @@ function FilterSelect({ portfolioId, choices, onChoices }: FilterSelectProps) {
   const filters = useApi('findFeatureFilters', { id: portfolioId, max: 100, sortOrder: 'ASC' }, { staleTime: 60_000 });
   const known = filters.data?.filters ?? [];
   if (known.length === 0) return null;
-  const data = known.map((each) => ({ value: each.id, label: each.name }));
+  const chosen = choices.filters.filter((each) => known.some((filter) => filter.id === each));
   return (
-    <MultiSelect
-      aria-label={t.filters}
-      placeholder={choices.filters.length === 0 ? t.filters : ''}
-      data={data}
-      value={choices.filters.filter((each) => known.some((filter) => filter.id === each))}
-      onChange={(next) => onChoices({ ...choices, filters: next })}
-      w={choices.filters.length > 1 ? 240 : 150}
-      searchable
-      clearable
+    <CheckMenu
+      label={t.filters}
+      icon={<IconFilter size={16} />}
+      options={known.map((each) => ({ value: each.id, label: each.name }))}
+      chosen={new Set(chosen)}
+      told={chosen.length === 0 ? '' : String(chosen.length)}
+      onChoose={(filters) => onChoices({ ...choices, filters: [...filters] })}
     />
   );
 }
@@ -108,38 +113,71 @@ function FilterSelect({ portfolioId, choices, onChoices }: FilterSelectProps) {
 function EnvironmentMenu({ environments, hidden, onHidden }: Pick<ToolbarProps, 'environments' | 'hidden' | 'onHidden'>) {
   const t = useTexts().features.toolbar;
   const shown = environments.filter((each) => !hidden.has(each.id)).length;
+  const all = environments.map((each) => each.id);
+  return (
+    <CheckMenu
+      label={t.environments}
+      icon={<IconColumns3 size={16} />}
+      options={environments.map((each) => ({ value: each.id, label: each.name }))}
+      chosen={new Set(all.filter((each) => !hidden.has(each)))}
+      told={t.environmentsShown(shown, environments.length)}
+      onChoose={(chosen) => onHidden(new Set(all.filter((each) => !chosen.has(each))))}
+    >
+      <Menu.Divider />
+      <Menu.Item onClick={() => onHidden(new Set())} disabled={shown === environments.length}>
+        {t.showAll}
+      </Menu.Item>
+      <Menu.Item onClick={() => onHidden(new Set(all))} disabled={shown === 0}>
+        {t.showNone}
+      </Menu.Item>
+    </CheckMenu>
+  );
+}
+
+interface CheckMenuProps {
+  label: string;
+  icon: ReactNode;
+  options: readonly { value: string; label: string }[];
+  chosen: ReadonlySet<string>;
+  /** What stands behind the label: how many are chosen. */
+  told: string;
+  onChoose: (chosen: ReadonlySet<string>) => void;
+  /** Below the list. */
+  children?: ReactNode;
+}
+
+/** Several of a list, behind a button that keeps its size whatever is chosen. */
+function CheckMenu({ label, icon, options, chosen, told, onChoose, children }: CheckMenuProps) {
   return (
     <Menu closeOnItemClick={false} position="bottom-start" withinPortal>
       <Menu.Target>
-        <Button variant="default" leftSection={<IconColumns3 size={16} />} fw={400}>
-          {t.environments}
-          <Text span inherit c="dimmed" ml={6}>{t.environmentsShown(shown, environments.length)}</Text>
+        <Button variant="default" leftSection={icon} fw={400}>
+          {label}
+          {told === '' ? null : (
+            <Text span inherit c="dimmed" ml={6}>
+              {told}
+            </Text>
+          )}
         </Button>
       </Menu.Target>
-      <Menu.Dropdown>
+      <Menu.Dropdown aria-label={label}>
         <ScrollArea.Autosize mah={360}>
-          <Stack gap={2} p={4} role="group" aria-label={t.environments}>
-            {environments.map((each) => (
-              <Checkbox
-                key={each.id}
-                p={4}
-                label={each.name}
-                checked={!hidden.has(each.id)}
-                onChange={(event) => {
-                  const next = new Set(hidden);
-                  if (event.currentTarget.checked) next.delete(each.id);
-                  else next.add(each.id);
-                  onHidden(next);
-                }}
-              />
-            ))}
-          </Stack>
+          {options.map((each) => (
+            <Menu.CheckboxItem
+              key={each.value}
+              checked={chosen.has(each.value)}
+              onChange={(checked) => {
+                const next = new Set(chosen);
+                if (checked) next.add(each.value);
+                else next.delete(each.value);
+                onChoose(next);
+              }}
+            >
+              {each.label}
+            </Menu.CheckboxItem>
+          ))}
         </ScrollArea.Autosize>
-        <Menu.Divider />
-        <Menu.Item onClick={() => onHidden(new Set())} disabled={shown === environments.length}>{t.showAll}</Menu.Item>
-        <Menu.Item onClick={() => onHidden(new Set(environments.map((each) => each.id)))} disabled={shown === 0}>
-          {t.showNone}
-        </Menu.Item>
+        {children}
       </Menu.Dropdown>
     </Menu>
   );

@@ -49,6 +49,7 @@ export function FeatureEditor({ application, feature, values }: FeatureEditorPro
   useHotkeys([['mod+S', () => dirty.length > 0 && saving.save(dirty)]], []);
   if (current === undefined) return <Text p="md" c="dimmed">{t.editor.noEnvironments}</Text>;
   const { id } = current.environment;
+  const rights = rightsOf(current.roles, roles);
   return (
     <>
       <div className={styles.body}>
@@ -64,7 +65,7 @@ export function FeatureEditor({ application, feature, values }: FeatureEditorPro
             featureKey={key}
             type={type}
             environment={current}
-            rights={rightsOf(current.roles, roles)}
+            rights={rights}
             editing={drafts.editing.get(id)}
             refusal={saving.refusals.get(id)}
             history={history === 'yes'}
@@ -74,7 +75,9 @@ export function FeatureEditor({ application, feature, values }: FeatureEditorPro
               drafts.change(current, draft);
             }}
             onRestore={(draft, leftOut) => {
-              drafts.change(current, restorable(draft));
+              saving.forget(id);
+              const base = drafts.editing.get(id)?.base ?? draftOf(type, current.featureValue);
+              drafts.change(current, restorable(draft, base, rights));
               const text = [t.history.restored, leftOut.length > 0 ? t.history.unrestorable(leftOut.join(', ')) : ''].join(' ');
               notifications.show({ message: text, withBorder: true });
             }}

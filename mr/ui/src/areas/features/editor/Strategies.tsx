@@ -216,7 +216,7 @@ const MOST_STRATEGIES = 100;
 
 function Uses({ type, applicationId, draft, onChange, editable, faults, violations }: StrategiesProps) {
   const t = useTexts().features;
-  const known = useApi('listApplicationStrategies', { appId: applicationId, max: MOST_STRATEGIES, sortOrder: 'ASC' }, { enabled: editable, staleTime: 60_000 });
+  const known = useApi('listApplicationStrategies', { appId: applicationId, max: MOST_STRATEGIES, sortOrder: 'ASC' }, { enabled: editable || draft.uses.length > 0, staleTime: 60_000 });
   const set = (uses: UseDraft[]) => onChange({ ...draft, uses });
   const replace = (next: UseDraft) => set(draft.uses.map((each) => (each.strategyId === next.strategyId ? next : each)));
   const used = new Set(draft.uses.map((each) => each.strategyId));

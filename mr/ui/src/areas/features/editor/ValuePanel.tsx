@@ -102,7 +102,7 @@ export function ValuePanel(props: ValuePanelProps) {
           featureId={props.featureId}
           environmentId={environment.environment.id}
           type={type}
-          editable={editable}
+          editable={rights.change && (!base.locked || rights.unlock)}
           onRestore={props.onRestore}
         />
       ) : null}

@@ -4,6 +4,7 @@ import type { Texts } from '@/texts';
 import { conditionWords } from '../strategies/words';
 import { formatPercent } from '../strategies/draft';
 import { customOf, type Draft } from './draft';
+import type { Rights } from './rights';
 import { fromWire } from './served';
 import type { FeatureType, HistoryItem } from './wire';
 import { valueWords } from './words';
@@ -40,9 +41,16 @@ export function draftOfHistory(type: FeatureType, item: HistoryItem, codes: Read
   };
 }
 
-/** The draft that can be saved today: without what is no longer there. */
-export function restorable(draft: Draft): Draft {
-  return { ...draft, uses: draft.uses.filter((each) => !each.strategyId.startsWith(OF_APPLICATION)) };
+/**
+ * The draft that can be saved today: without what is no longer there, and with a lock only where that lets the
+ * rest be restored, too.
+ */
+export function restorable(draft: Draft, stored: Draft, rights: Rights): Draft {
+  return {
+    ...draft,
+    locked: draft.locked && !stored.locked && rights.lock,
+    uses: draft.uses.filter((each) => !each.strategyId.startsWith(OF_APPLICATION)),
+  };
 }
 
 /** A version as a text of lines. */

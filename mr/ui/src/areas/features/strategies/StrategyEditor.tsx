@@ -87,7 +87,7 @@ function ShareInput({ value, onChange, readOnly }: Pick<StrategyEditorProps, 'va
         inputMode="decimal"
         rightSection={<Text size="sm" c="dimmed">%</Text>}
         readOnly={readOnly}
-        maw={260}
+        styles={{ wrapper: { maxWidth: 240 } }}
       />
       {value.percentageAttributes.length > 0 ? (
         <Text size="sm" c="dimmed">{t.keptAttributes(value.percentageAttributes.join(', '))}</Text>

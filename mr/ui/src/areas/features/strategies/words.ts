@@ -9,10 +9,14 @@ export function fieldWords(t: Words, name: string): string {
   return t.fields[name] ?? name;
 }
 
-/** `new_zealand` → `New zealand`: choices are names, so their first letter is all that is changed. */
+const SMALL = new Set(['and', 'of', 'the']);
+
+/** `new_zealand` → `New Zealand`: choices are names. */
 export function choiceWords(choice: string): string {
-  const spaced = choice.replaceAll('_', ' ');
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  return choice
+    .split('_')
+    .map((word, index) => (index > 0 && SMALL.has(word) ? word : word.charAt(0).toUpperCase() + word.slice(1)))
+    .join(' ');
 }
 
 export function conditionWords(t: Words, condition: ConditionDraft): string {
