@@ -8,10 +8,14 @@ import { isPortfolioAdmin, isSuperuser } from '@/app/permissions';
 import { usePlace } from '@/app/place';
 import { useMe } from '@/app/session';
 import { ConfirmDialog, EmptyState, Loading, NothingFound, Page, SearchBox, useNotify } from '@/kit';
+import { CardPages } from '@/kit/CardPages';
 import { useTexts } from '@/texts';
 import { VerifyDialog } from '../portfolios/VerifyDialog';
 import { ApplicationCard } from './ApplicationCard';
 import { ApplicationForm } from './ApplicationForm';
+
+/** Each card asks for its own counts, so not all are shown at once. */
+const PAGE = 24;
 
 type Asked =
   | { what: 'form'; application?: Application }
@@ -34,6 +38,8 @@ export default function ApplicationsPage() {
     setCreate('');
   }, [create, setCreate, admin]);
   const found = applications.filter((each) => matches(each, search));
+  const [wantedPage, setPage] = useState(0);
+  const page = Math.min(wantedPage, Math.max(0, Math.ceil(found.length / PAGE) - 1));
   const button = (
     <Button leftSection={<IconPlus size={16} />} onClick={() => setAsked({ what: 'form' })}>
       {t.applications.create}
@@ -70,7 +76,7 @@ export default function ApplicationsPage() {
       )}
       {applications.length > 0 && found.length === 0 && <NothingFound text={search} onClear={() => setSearch('')} />}
       <SimpleGrid cols={{ base: 1, sm: 2, xl: 3 }} spacing="md">
-        {found.map((application) => (
+        {found.slice(page * PAGE, (page + 1) * PAGE).map((application) => (
           <ApplicationCard
             key={application.id}
             application={application}
@@ -82,6 +88,7 @@ export default function ApplicationsPage() {
           />
         ))}
       </SimpleGrid>
+      <CardPages page={page} size={PAGE} total={found.length} onPage={setPage} />
       <Dialogs asked={asked} portfolioId={portfolio?.id} onClose={() => setAsked(null)} />
     </Page>
   );

@@ -18,7 +18,12 @@ export const routes: AreaRoute[] = [
     title: (t) => t.applications.apiKeys.title,
     nav: { section: 'features', icon: IconKey, order: 50 },
   },
-  { path: '/app-settings', load: settings, title: (t) => t.applications.settings, who: admin },
+  {
+    path: '/app-settings',
+    load: () => import('./settings/SettingsStart'),
+    title: (t) => t.applications.settings,
+    who: admin,
+  },
   {
     path: '/app-settings/environments',
     load: settings,

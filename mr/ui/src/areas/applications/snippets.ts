@@ -108,7 +108,6 @@ async def main() -> None:
         await asyncio.sleep(0.1)
     context = await config.new_context().user_key("fred").build()
     print(context.${read[values.featureType]}(${feature}))
-    config.close()
 
 
 asyncio.run(main())

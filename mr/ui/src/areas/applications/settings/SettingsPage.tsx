@@ -1,6 +1,6 @@
 import { Tabs } from '@mantine/core';
 import { useLocation } from '@tanstack/react-router';
-import { useGo, useSearchParams } from '@/app/navigate';
+import { useGo } from '@/app/navigate';
 import { usePlace } from '@/app/place';
 import { Page } from '@/kit';
 import { ApplicationSelect, ForApplication } from '@/kit/ForApplication';
@@ -9,11 +9,9 @@ import { IntegrationsTab } from '../integrations/IntegrationsTab';
 import { AccountPermissionsTab } from './AccountPermissionsTab';
 import { EnvironmentsTab } from './EnvironmentsTab';
 import { GroupPermissionsTab } from './GroupPermissionsTab';
+import { TABS, type Tab, tabOf } from './tabs';
 
-const TABS = ['environments', 'groups', 'accounts', 'integrations'] as const;
-type Tab = (typeof TABS)[number];
-
-/** The settings of an application; the address names the part: `/app-settings/groups`, or `?tab=groups`. */
+/** The settings of an application; the address names the part, such as `/app-settings/groups`. */
 export default function SettingsPage() {
   const t = useTexts();
   const go = useGo();
@@ -55,7 +53,5 @@ export default function SettingsPage() {
 
 function useTab(): Tab {
   const { pathname } = useLocation();
-  const search = useSearchParams();
-  const named = [pathname.split('/').at(-1), search.tab];
-  return TABS.find((tab) => named.includes(tab)) ?? 'environments';
+  return tabOf(pathname.split('/').at(-1));
 }

@@ -1,4 +1,4 @@
-import { Anchor, Badge, Button, Card, Code, Group, Pagination, Select, SimpleGrid, Stack, Text } from '@mantine/core';
+import { Anchor, Badge, Button, Card, Code, Group, Select, SimpleGrid, Stack, Text } from '@mantine/core';
 import { IconAdjustments, IconListDetails, IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useApi, useApiChange } from '@/api/hooks';
@@ -7,6 +7,7 @@ import { AppLink, useSearchParam } from '@/app/navigate';
 import { environmentRoles } from '@/app/permissions';
 import { useMe } from '@/app/session';
 import { ConfirmDialog, EmptyState, Failure, Loading, NothingFound, Page, SearchBox, useNotify } from '@/kit';
+import { CardPages } from '@/kit/CardPages';
 import { ApplicationSelect, ForApplication } from '@/kit/ForApplication';
 import { ItemMenu } from '@/kit/ItemMenu';
 import { useAuditEntry } from '@/kit/useAuditEntry';
@@ -140,14 +141,7 @@ function Groups({ application, environment, editor, create, onAsk, search, onSea
           <GroupCard key={group.id} application={application} group={group} editor={editor} onAsk={onAsk} />
         ))}
       </SimpleGrid>
-      {list.data.count > PAGE && (
-        <Pagination
-          total={Math.ceil(list.data.count / PAGE)}
-          value={page + 1}
-          onChange={(next) => setPage(next - 1)}
-          getControlProps={(control) => ({ 'aria-label': control })}
-        />
-      )}
+      <CardPages page={page} size={PAGE} total={list.data.count} onPage={setPage} />
     </>
   );
 }
