@@ -43,15 +43,21 @@ export function Shell() {
   );
 }
 
+/** Below the breakpoint `md` of the frame. */
+const NARROW = '(max-width: 62em)';
+
 function Frame() {
   const t = useTexts();
   const { pathname } = useLocation();
   const { portfolios, loading, error, retry } = usePlace();
   const [menuOpened, { toggle: toggleMenu, close: closeMenu }] = useDisclosure(false);
-  const [setupOpened, setup] = useDisclosure(false);
+  const [setupOpened, { toggle: toggleSetup, close: closeSetup }] = useDisclosure(false);
   useLive();
-  // A new screen closes the menu of narrow windows.
-  useEffect(closeMenu, [pathname, closeMenu]);
+  // In narrow windows menu and set-up cover the screen: they make way for the one that was chosen.
+  useEffect(() => {
+    closeMenu();
+    if (window.matchMedia(NARROW).matches) closeSetup();
+  }, [pathname, closeMenu, closeSetup]);
   const nowhere = !loading && error === null && portfolios.length === 0;
   return (
     <>
@@ -65,7 +71,7 @@ function Frame() {
         padding="md"
       >
         <AppShell.Header>
-          <TopBar menuOpened={menuOpened} onMenu={toggleMenu} onSetup={setup.toggle} />
+          <TopBar menuOpened={menuOpened} onMenu={toggleMenu} onSetup={toggleSetup} />
         </AppShell.Header>
         <AppShell.Navbar p="xs" aria-label={t.frame.menu}>
           <Menu />
@@ -79,7 +85,7 @@ function Frame() {
           )}
           {nowhere ? <NoPortfolios /> : <Outlet />}
         </AppShell.Main>
-        <AppShell.Aside>{setupOpened && <QuickSetup onClose={setup.close} />}</AppShell.Aside>
+        <AppShell.Aside>{setupOpened && <QuickSetup onClose={closeSetup} />}</AppShell.Aside>
       </AppShell>
       <Palette />
       <Shortcuts />
