@@ -1,16 +1,19 @@
 /** What others change appears without a reload: the live stream, and what follows from it for what is shown. */
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useSyncExternalStore } from 'react';
-import { invalidate } from '@/api/hooks';
-import type { LiveNews } from '@/api/schema';
-import { affected } from './changes/effects';
+import type { LiveChange, LiveNews } from '@/api/schema';
+import { affects } from './changes/effects';
 import { noteChanges } from './changes/marks';
 import { tellNews } from './changes/news';
 import { type LiveState, readLive } from './changes/reader';
 import { useMe, useSession } from './session';
 
-/** However often things change, screens ask again no more often than this. */
+/** However often things change, screens ask again no more often than this, and leave the server time to rest. */
 const CLOSEST_MS = 700;
+const LONGEST_MS = 10_000;
+const REST = 4;
+/** More changes at once are not looked at one by one. */
+const MOST = 1_000;
 
 let state: LiveState = 'connecting';
 const listeners = new Set<() => void>();
@@ -36,7 +39,7 @@ export function useLive(): void {
     const later = new Later(client);
     const stop = readLive({
       onChanges(news: LiveNews) {
-        later.ask(news.changes.map((change) => change.kind));
+        later.ask(news.changes);
         tellNews(news.changes);
         noteChanges(news.changes.filter((change) => change.by.id !== myself));
       },
@@ -55,14 +58,15 @@ export function useLive(): void {
 
 /** Asks again for what has changed: at once, and then not before a moment has passed. */
 class Later {
-  private kinds = new Set<string>();
+  private changes = new Map<string, LiveChange>();
   private everything = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
+  private pause = CLOSEST_MS;
 
   constructor(private readonly client: QueryClient) {}
 
-  ask(kinds: readonly string[]): void {
-    for (const kind of kinds) this.kinds.add(kind);
+  ask(changes: readonly LiveChange[]): void {
+    for (const change of changes) this.changes.set(`${change.kind} ${change.id}`, change);
     this.soon();
   }
 
@@ -80,16 +84,21 @@ class Later {
     this.now();
     this.timer = setTimeout(() => {
       this.timer = null;
-      if (this.everything || this.kinds.size > 0) this.soon();
-    }, CLOSEST_MS);
+      if (this.everything || this.changes.size > 0) this.soon();
+    }, this.pause);
   }
 
   private now(): void {
-    const operations = this.everything ? null : affected(this.kinds);
-    this.kinds.clear();
+    const everything = this.everything || this.changes.size > MOST;
+    const touched = affects([...this.changes.values()]);
+    this.changes.clear();
     this.everything = false;
+    const began = Date.now();
     // A failed answer is told by the screen that shows it.
-    if (operations === null) void this.client.invalidateQueries();
-    else void invalidate(this.client, ...operations);
+    void this.client
+      .invalidateQueries({ predicate: ({ queryKey }) => everything || touched(queryKey) })
+      .finally(() => {
+        this.pause = Math.min(LONGEST_MS, Math.max(CLOSEST_MS, REST * (Date.now() - began)));
+      });
   }
 }

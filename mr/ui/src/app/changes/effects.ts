@@ -1,5 +1,6 @@
 /** Which answers are not true any more when an object of some kind has changed. Pure. */
 import type { OperationId } from '@/api/client';
+import type { LiveChange } from '@/api/schema';
 
 const PLACES: OperationId[] = ['findPortfolios', 'getPortfolio', 'findApplications', 'getApplication'];
 const SETUP: OperationId[] = ['summaryApplication'];
@@ -36,14 +37,28 @@ const BY_KIND: Readonly<Record<string, readonly OperationId[]>> = {
   'system-config': ['getSystemConfig'],
 };
 
-/** The operations to ask again; null = whatever is shown, since the kind is not known here. */
-export function affected(kinds: Iterable<string>): OperationId[] | null {
-  // Every change is in the audit.
-  const found = new Set<OperationId>(['findAuditEntries']);
-  for (const kind of kinds) {
-    const operations = BY_KIND[kind];
-    if (operations === undefined) return null;
-    for (const operation of operations) found.add(operation);
-  }
-  return [...found];
+/** Kinds of which a change is felt within its application alone. */
+const WITHIN_APPLICATION: ReadonlySet<string> = new Set(['feature-value', 'feature-group']);
+const AN_ID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+
+/**
+ * Whether the answer of a query, by its key (`[operationId, params]`), may be another after these changes. What
+ * is not known here may be.
+ */
+export function affects(changes: readonly LiveChange[]): (key: readonly unknown[]) => boolean {
+  return ([operation, params]) => {
+    // Every change is in the audit.
+    if (operation === 'findAuditEntries') return true;
+    const asked = JSON.stringify(params ?? null);
+    return changes.some((change) => {
+      const operations = BY_KIND[change.kind];
+      if (operations === undefined) return true;
+      if (!(operations as readonly unknown[]).includes(operation)) return false;
+      return !WITHIN_APPLICATION.has(change.kind) || !AN_ID.test(asked) || idsOf(change).some((id) => asked.includes(id));
+    });
+  };
+}
+
+function idsOf(change: LiveChange): string[] {
+  return [change.id, change.environmentId, change.applicationId, change.portfolioId].filter((id) => id !== undefined);
 }
