@@ -53,6 +53,7 @@ export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
         rightSection={<Kbd size="xs" visibleFrom="md">Ctrl K</Kbd>}
         onClick={openPalette}
         visibleFrom="sm"
+        style={{ flexShrink: 0 }}
       >
         {t.frame.palette}
       </Button>
