@@ -26,22 +26,27 @@ def main() -> int:
         importlib.import_module(f"tests.benchmarks.{module}")
     options = _options()
     build()
-    pinning.stand_aside()
     # Whoever stops this wants everything that it started to stop as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="burgee-bench-") as folder:
-        home = Path(folder)
-        # PostgreSQL and nginx run as somebody else when this is root, and must reach their folders.
-        home.chmod(0o711)
-        bench = Bench(home, quick=options.quick)
-        try:
-            _measure(bench, options)
-        finally:
-            bench.close()
+    with (
+        pinning.standing_aside(),
+        tempfile.TemporaryDirectory(prefix="burgee-bench-") as folder,
+    ):
+        _measure_in(Path(folder), options)
     whole = options.keep or not options.only
     if whole and options.output == OUTPUT and not options.quick:
         report.document(options.output)
     return 0
+
+
+def _measure_in(home: Path, options: argparse.Namespace) -> None:
+    # PostgreSQL and nginx run as somebody else when this is root, and must reach their folders.
+    home.chmod(0o711)
+    bench = Bench(home, quick=options.quick)
+    try:
+        _measure(bench, options)
+    finally:
+        bench.close()
 
 
 def _measure(bench: Bench, options: argparse.Namespace) -> None:

@@ -12,16 +12,36 @@ SERVERS = {PROCESSORS[0]}
 OTHERS = set(PROCESSORS[1:]) or SERVERS
 _TURN = 10
 _AHEAD = -20
+_SESSION = Path("/proc/self/autogroup")
 
 
-def stand_aside() -> None:
-    """Leave the processor of what is measured; whatever is started from now on stays away as well.
+@contextmanager
+def standing_aside() -> Iterator[None]:
+    """Leave the processor of what is measured; whatever is started in the block stays away as well.
 
     It also goes before what else happens on this machine, where that is allowed: both sides alike.
     """
     os.sched_setaffinity(0, OTHERS)
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _AHEAD)
+    with _session_ahead():
+        yield
+
+
+@contextmanager
+def _session_ahead() -> Iterator[None]:
+    """Between sessions Linux does not look at the priority of processes, but at that of each session."""
+    before = _SESSION.read_text().split()[-1] if _SESSION.exists() else ""
+    try:
+        if before:
+            _SESSION.write_text(str(_AHEAD))
+    except OSError:
+        before = ""
+    try:
+        yield
+    finally:
+        if before:
+            _SESSION.write_text(before)
 
 
 @contextmanager
