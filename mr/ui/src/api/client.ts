@@ -4,6 +4,7 @@
  * The session's token is asked for at each call and lives in memory alone. A refused token is renewed once
  * (see `session.ts`); when that fails the call fails with 401 and the session counts as lost.
  */
+import { parseExactly } from './exact';
 import { Problem, Unreachable } from './problem';
 import { OPERATIONS, type Operations } from './schema';
 
@@ -84,7 +85,7 @@ export async function read(response: Response): Promise<unknown> {
 function parsed(text: string): unknown {
   if (text === '') return undefined;
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch {
     // A proxy's page, for example: the status says what there is to say.
     return undefined;

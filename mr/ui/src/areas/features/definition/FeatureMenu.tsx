@@ -7,7 +7,7 @@ import { call } from '@/api/client';
 import { invalidate } from '@/api/hooks';
 import type { Application } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
-import { mayDeleteFeatures, mayEditFeatures } from '@/app/permissions';
+import { isAnyPortfolioAdmin, mayDeleteFeatures, mayEditFeatures } from '@/app/permissions';
 import { useMe } from '@/app/session';
 import { ConfirmDialog, useNotify } from '@/kit';
 import { useTexts } from '@/texts';
@@ -80,7 +80,11 @@ function Opened({ application, request, onClose, onDialog }: OpenedProps) {
         <Menu.Item leftSection={<IconClipboard size={16} />} onClick={copy}>{t.copyKey}</Menu.Item>
         <Menu.Item leftSection={<IconHistory size={16} />} onClick={() => open(feature.key, undefined, { history: 'yes' })}>{t.history}</Menu.Item>
         <Menu.Item leftSection={<IconHelpCircle size={16} />} component={AppLink} to="/playground" search={{ feature: feature.key }}>{t.why}</Menu.Item>
-        <Menu.Item leftSection={<IconZoomCode size={16} />} component={AppLink} to="/audit" search={{ feature: feature.id }}>{t.audit}</Menu.Item>
+        {isAnyPortfolioAdmin(me) ? (
+          <Menu.Item leftSection={<IconZoomCode size={16} />} component={AppLink} to="/audit" search={{ feature: feature.id }}>
+            {t.audit}
+          </Menu.Item>
+        ) : null}
         {mayDeleteFeatures(me, application.id, application.portfolioId) ? (
           <>
             <Menu.Divider />

@@ -50,7 +50,8 @@ export function EditorDrawer({ application, onClosed }: { application: Applicati
     >
       <Drawer.Overlay backgroundOpacity={0.25} />
       <Drawer.Content>
-        <div className={styles.drawer} ref={inside}>
+        {/* Takes the focus: the first button in it would show its tooltip. */}
+        <div className={styles.drawer} ref={inside} tabIndex={-1} data-autofocus>
           {opened ? <Opened key={key} application={application} featureKey={key} onClose={close} /> : null}
         </div>
       </Drawer.Content>

@@ -3,6 +3,8 @@ import { Alert, Anchor, Button, Checkbox, Divider, Group, Stack, Switch, Text } 
 import { IconHistory, IconLock } from '@tabler/icons-react';
 import type { FeatureEnvironment } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
+import { isAnyPortfolioAdmin } from '@/app/permissions';
+import { useMe } from '@/app/session';
 import { Ago, Failure } from '@/kit';
 import { useTexts } from '@/texts';
 import { type Draft, draftOf } from '../model/draft';
@@ -39,6 +41,7 @@ interface ValuePanelProps {
 export function ValuePanel(props: ValuePanelProps) {
   const { type, environment, rights, editing, refusal, onChange } = props;
   const t = useTexts().features;
+  const audited = isAnyPortfolioAdmin(useMe());
   const stored = draftOf(type, environment.featureValue);
   const base = editing?.base ?? stored;
   const draft = editing?.draft ?? stored;
@@ -90,7 +93,16 @@ export function ValuePanel(props: ValuePanelProps) {
           {props.history ? t.editor.hideHistory : t.editor.showHistory}
         </Button>
         <Group gap="md">
-          <Anchor component={AppLink} to="/audit" search={{ feature: props.featureId, inEnvironment: environment.environment.id }} size="sm">{t.editor.audit}</Anchor>
+          {audited ? (
+            <Anchor
+              component={AppLink}
+              to="/audit"
+              search={{ feature: props.featureId, inEnvironment: environment.environment.id }}
+              size="sm"
+            >
+              {t.editor.audit}
+            </Anchor>
+          ) : null}
           <Anchor component={AppLink} to="/playground" search={{ environment: environment.environment.id, feature: props.featureKey }} size="sm">
             {t.editor.why}
           </Anchor>
