@@ -23,6 +23,7 @@ from common.contracts.lookups import (
     CounterState,
     EnvironmentAnswer,
     Listing,
+    Many,
     SdkUpdate,
     SdkUpdateOutcome,
     State,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from common.contracts.events import CounterId
+    from common.contracts.questions import AskMany
     from common.ledger import RequestMetrics
     from common.messaging.bus import Handler
     from common.web import Health
@@ -95,6 +97,9 @@ class BoundedOrigin:
 
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
         return await self._in_turn(lambda: self._origin.load_account(key_hash, at_least))
+
+    async def load_many(self, question: AskMany, /) -> Many:
+        return await self._in_turn(lambda: self._origin.load_many(question))
 
     async def changes(self, after: int) -> Changes:
         return await self._in_turn(lambda: self._origin.changes(after))

@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from common.contracts.events import Heartbeat
-from common.contracts.lookups import ANY, AccountAnswer, AtLeast, Changes, EnvironmentAnswer, Listing, State
+from common.contracts.lookups import (
+    ANY,
+    AccountAnswer,
+    AtLeast,
+    Changes,
+    EnvironmentAnswer,
+    Listing,
+    Many,
+    State,
+)
 from common.errors import Unavailable
 from common.messaging.local import Tail
 from mr.db.listing import load_page
@@ -20,6 +29,7 @@ from mr.db.snapshots import (
     load_place,
     load_revisions,
     load_snapshot,
+    load_snapshots,
     parse_id,
 )
 
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 
     from common.contracts.events import CounterId
     from common.contracts.lookups import CounterState
+    from common.contracts.questions import AskMany
     from mr.db.session import Database
     from mr.db.snapshots import Place
 
@@ -61,6 +72,29 @@ class DatabaseOrigin:
         return AccountAnswer(
             record=record, epoch=place.epoch, position=place.position, behind=_is_behind(place, at_least)
         )
+
+    async def load_many(self, question: AskMany, /) -> Many:
+        """Several environments from one snapshot; those for which there is no room are left out."""
+        ids = [parse_id(identity) for identity, _ in question.environments]
+        async with self._database.read() as session:
+            place = await load_place(session, self._database)
+            found = await load_snapshots(session, [each for each in ids if each is not None])
+        answers: list[EnvironmentAnswer | None] = []
+        for (_, at_least), identity in zip(question.environments, ids, strict=True):
+            snapshot = None if identity is None else found.get(identity)
+            if snapshot is None:
+                answers.append(None)
+                continue
+            answers.append(
+                EnvironmentAnswer(
+                    snapshot=snapshot,
+                    revision=snapshot.revision,
+                    epoch=place.epoch,
+                    position=place.position,
+                    behind=_is_behind(place, at_least),
+                )
+            )
+        return Many(environments=tuple(answers), accounts=(None,) * len(question.accounts))
 
     async def changes(self, after: int) -> Changes:
         async with self._database.read() as session:

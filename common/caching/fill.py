@@ -17,7 +17,7 @@ from common.errors import Unavailable
 from common.revisions.targets import Loaded, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from common.caching.holdings import Holdings
     from common.caching.loader import Loader
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 PAGE: Final = 500
-LOADS_AT_ONCE: Final = 8
+LOADS_AT_ONCE: Final = 4
+TOGETHER: Final = 32
+"""Environments in one question."""
 LOOK_SECONDS: Final = 0.1
 SHORTEST_SECONDS: Final = 1.0
 TOO_MUCH_SECONDS: Final = 60.0
@@ -114,19 +116,31 @@ class Fill:
         ]
         return environments + [Target("key", each) for each in page.hashes if each not in self._replica.keys]
 
-    async def _load(self, targets: Iterable[Target]) -> None:
-        waiting = iter(targets)
+    async def _load(self, targets: Sequence[Target]) -> None:
+        environments = [each.id for each in targets if each.kind == "environment"]
+        parts = [environments[at : at + TOGETHER] for at in range(0, len(environments), TOGETHER)]
+        await self._at_once(self._loader.load_many(part) for part in parts)
+        await self._at_once(self._load_one(each) for each in targets if each.kind != "environment")
+
+    async def _load_one(self, target: Target) -> None:
+        landing = await self._loader.load(target)
+        if landing.outcome is Loaded.AGAIN:
+            raise Unavailable("An answer was older than what is known here.")
+
+    async def _at_once(self, loads: Iterable[Coroutine[None, None, None]]) -> None:
+        """Run some at a time; the first failure ends them. Raises `Unavailable`."""
+        waiting = iter(loads)
         failed: list[Unavailable] = []
 
         async def work() -> None:
-            for target in waiting:
+            for load in waiting:
+                if failed:
+                    load.close()
+                    continue
                 try:
-                    landing = await self._loader.load(target)
+                    await load
                 except Unavailable as error:
                     failed.append(error)
-                    return
-                if landing.outcome is Loaded.AGAIN:
-                    failed.append(Unavailable("An answer was older than what is known here."))
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(LOADS_AT_ONCE):

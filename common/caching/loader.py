@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from common.contracts.lookups import ANY, AccountAnswer, AtLeast
+from common.contracts.questions import AskMany
 from common.errors import Unavailable
 from common.revisions.targets import Loaded, Target
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from common.caching.metrics import CacheMetrics
     from common.contracts.environments import AccountRecord, EnvironmentSnapshot
     from common.contracts.events import CounterId
-    from common.contracts.lookups import Changes, CounterState, EnvironmentAnswer, State
+    from common.contracts.lookups import Changes, CounterState, EnvironmentAnswer, Many, State
     from common.revisions.replica import Replica
 
 T = TypeVar("T")
@@ -49,6 +50,14 @@ class Origin(Protocol):
 
     async def state(self) -> State:
         """Where MR stands."""
+
+
+@runtime_checkable
+class ManyLoader(Protocol):
+    """An origin that loads several environments for little more than one."""
+
+    async def load_many(self, question: AskMany, /) -> Many:
+        """The answers to the question's environments; None = ask for it alone. Raises `Unavailable`."""
 
 
 def pause(failures: int, *, first: float = 0.05, longest: float = 15.0) -> float:
@@ -145,6 +154,55 @@ class Loader:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return future
+
+    async def load_many(self, environments: Sequence[str]) -> None:
+        """Load environments with one question to an origin that takes it, and one by one what is left then.
+
+        Raises `Unavailable` when one of them cannot be loaded now, or its answer was of no use.
+        """
+        if isinstance(self.origin, ManyLoader):
+            await self._land_many(self.origin, environments)
+        for each in environments:
+            if each not in self._replica.environments:
+                landing = await self.load(Target("environment", each))
+                if landing.outcome is Loaded.AGAIN:
+                    raise Unavailable("An answer was older than what is known here.")
+
+    async def _land_many(self, origin: ManyLoader, environments: Sequence[str]) -> None:
+        """Take over what one question brings; whoever joined meanwhile is served by a load of its own."""
+        targets = [Target("environment", each) for each in environments]
+        tickets = {target: self._replica.begin(target) for target in targets if target not in self._flights}
+        if not tickets:
+            return
+        for target in tickets:
+            self._flights[target] = asyncio.get_running_loop().create_future()
+        landings: dict[Target, Landing] = {}
+        try:
+            async with self._slots:
+                question = AskMany(tuple((each.id, self._replica.floor(each)) for each in tickets))
+                many = await self.ask("environments", origin.load_many(question))
+            for ticket, answer in zip(tickets.values(), many.environments, strict=False):
+                if answer is not None:
+                    outcome = self._replica.finish_environment(ticket, answer)
+                    landings[ticket.target] = Landing(
+                        outcome, answer.epoch, answer.position, ticket.value, answer.age
+                    )
+                # To prove a large environment takes milliseconds; readers come first.
+                await asyncio.sleep(0)
+        finally:
+            for target, ticket in tickets.items():
+                self._replica.abandon(ticket)
+                self._settle(target, landings.get(target))
+
+    def _settle(self, target: Target, landing: Landing | None) -> None:
+        """End a flight that was part of a question for many."""
+        future = self._flights.pop(target)
+        if future.done():
+            return
+        if landing is not None and landing.outcome is not Loaded.AGAIN:
+            future.set_result(landing)
+        else:
+            future.set_result(Unavailable("It has to be asked for again."))
 
     async def ask_state(self) -> None:
         """Ask MR where it stands and believe it. Raises `Unavailable`."""

@@ -226,6 +226,20 @@ def encode_snapshot(snapshot: EnvironmentSnapshot) -> bytes:
     return _encode(snapshot_to_wire(snapshot))
 
 
+def held_form(answer: EnvironmentAnswer | None) -> HeldEnvironment | None:
+    """An answer with its snapshot encoded."""
+    if answer is None:
+        return None
+    return HeldEnvironment(
+        snapshot=None if answer.snapshot is None else msgspec.Raw(encode_snapshot(answer.snapshot)),
+        revision=answer.revision,
+        epoch=answer.epoch,
+        position=answer.position,
+        behind=answer.behind,
+        age=answer.age,
+    )
+
+
 def encode_many(
     environments: Sequence[HeldEnvironment | None], accounts: Sequence[AccountAnswer | None]
 ) -> bytes:

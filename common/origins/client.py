@@ -22,15 +22,17 @@ from common.contracts.lookups import (
     CounterState,
     EnvironmentAnswer,
     Listing,
+    Many,
     State,
     decode_account_answer,
     decode_changes,
     decode_environment_answer,
     decode_listing,
+    decode_many,
     decode_revisions,
     decode_state,
 )
-from common.contracts.questions import AskRevisions, encode_question
+from common.contracts.questions import AskMany, AskRevisions, encode_question
 from common.errors import Unavailable
 from common.origins.remote import ASK_SECONDS, understood
 
@@ -145,6 +147,9 @@ class HttpOrigin:
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
         path = f"accounts/{quote(key_hash, safe='')}"
         return await self._asked(path, _members(at_least), decode_account_answer)
+
+    async def load_many(self, question: AskMany, /) -> Many:
+        return understood(await self._api.post("many", encode_question(question)), decode_many)
 
     async def changes(self, after: int) -> Changes:
         return await self._asked("changes", {"after": after}, decode_changes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 import structlog
 
+from common.caching.loader import ManyLoader
 from common.contracts.lookups import (
     ANY,
     AccountAnswer,
@@ -37,6 +38,7 @@ from common.contracts.lookups import (
     encode_many,
     encode_revisions,
     encode_state,
+    held_form,
 )
 from common.contracts.questions import (
     MANY_AT_MOST,
@@ -122,6 +124,9 @@ async def answer_question(origin: Origin, asked: Question) -> bytes:
                 raise BadRequest(f"At most {MANY_AT_MOST} look-ups in one question.")
             if isinstance(origin, Holder):
                 return origin.at_hand(asked)
+            if isinstance(origin, ManyLoader):
+                many = await origin.load_many(asked)
+                return encode_many([held_form(each) for each in many.environments], many.accounts)
             return encode_many([None] * len(environments), [None] * len(accounts))
         case AskChanges(after=after):
             return encode_changes(await origin.changes(after))

@@ -20,6 +20,7 @@ from common.contracts.questions import (
     AskChanges,
     AskEnvironment,
     AskListing,
+    AskMany,
     AskRevisions,
     AskState,
 )
@@ -40,6 +41,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _UNCACHED: Final = {"Cache-Control": "no-store"}
 
 _revisions = msgspec.json.Decoder(AskRevisions)
+_many = msgspec.json.Decoder(AskMany)
 
 
 def origin_routes(origin: Origin, *, tokens: Sequence[str], others: Sequence[str] = ()) -> list[Route]:
@@ -54,6 +56,7 @@ def origin_routes(origin: Origin, *, tokens: Sequence[str], others: Sequence[str
         Route("/internal/changes", endpoints.changes, methods=["GET"]),
         Route("/internal/revisions", endpoints.revisions, methods=["POST"]),
         Route("/internal/state", endpoints.state, methods=["GET"]),
+        Route("/internal/many", endpoints.many, methods=["POST"]),
     ]
     if isinstance(origin, Lister):
         routes.append(Route("/internal/listing", endpoints.listing, methods=["GET"]))
@@ -91,6 +94,14 @@ class _Endpoints:
             asked = _revisions.decode(await request.body())
         except (ValueError, RecursionError):
             raise BadRequest("The body names `counters`, each a kind and an id.") from None
+        return await self._answer(asked)
+
+    async def many(self, request: Request) -> Response:
+        self._bearers.require(request)
+        try:
+            asked = _many.decode(await request.body())
+        except (ValueError, RecursionError):
+            raise BadRequest("The body names `environments` and `accounts`.") from None
         return await self._answer(asked)
 
     async def state(self, request: Request) -> Response:

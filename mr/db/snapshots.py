@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import CounterId, LoggedEvent
-from common.contracts.features import Tombstone
+from common.contracts.features import FeatureState, Tombstone
 from common.contracts.lookups import CounterState
 from common.errors import Unavailable
 from mr.db.delivered import decode_state
@@ -107,8 +107,9 @@ def _where_it_stands(dialect: Dialect, lineage: str | None) -> Executable:
     )
 
 
-_ENVIRONMENT: Final = (
+_FACTS: Final = (
     select(
+        Counter.id,
         Counter.revision,
         Counter.digest,
         DeliveredEnvironment.info,
@@ -118,21 +119,36 @@ _ENVIRONMENT: Final = (
         DeliveredEnvironment.application_id,
     )
     .join(DeliveredEnvironment, DeliveredEnvironment.id == Counter.id)
-    .where(Counter.kind == ENVIRONMENT, Counter.id == bindparam("environment", type_=Uuid()))
+    .where(Counter.kind == ENVIRONMENT)
 )
-_STATES: Final = select(Delivered.state, Delivered.version).where(
-    Delivered.environment_id == bindparam("environment", type_=Uuid())
-)
-_TOMBSTONES: Final = (
+_TOMBSTONE_ROWS: Final = (
     select(
-        KeyTombstone.key, KeyTombstone.feature_id, KeyTombstone.type, KeyTombstone.filters, KeyTombstone.until
+        KeyTombstone.environment_id,
+        KeyTombstone.key,
+        KeyTombstone.feature_id,
+        KeyTombstone.type,
+        KeyTombstone.filters,
+        KeyTombstone.until,
     )
-    .where(
-        KeyTombstone.environment_id == bindparam("environment", type_=Uuid()),
-        KeyTombstone.until > bindparam("now", type_=BigInteger),
-    )
+    .where(KeyTombstone.until > bindparam("now", type_=BigInteger))
     .order_by(KeyTombstone.key)
 )
+_ONE: Final = bindparam("environment", type_=Uuid())
+_SOME: Final = bindparam("environments", type_=Uuid(), expanding=True)
+
+_ENVIRONMENT: Final = _FACTS.where(Counter.id == _ONE)
+_ENVIRONMENTS: Final = _FACTS.where(Counter.id.in_(_SOME))
+_STATES: Final = select(Delivered.state, Delivered.version).where(Delivered.environment_id == _ONE)
+_STATES_OF: Final = select(Delivered.environment_id, Delivered.state, Delivered.version).where(
+    Delivered.environment_id.in_(_SOME)
+)
+_SIZES: Final = (
+    select(Delivered.environment_id.label("id"), func.sum(func.length(Delivered.state)).label("size"))
+    .where(Delivered.environment_id.in_(_SOME))
+    .group_by(Delivered.environment_id)
+)
+_TOMBSTONES: Final = _TOMBSTONE_ROWS.where(KeyTombstone.environment_id == _ONE)
+_TOMBSTONES_OF: Final = _TOMBSTONE_ROWS.where(KeyTombstone.environment_id.in_(_SOME))
 _ACCOUNT_BY_KEY: Final = (
     select(
         DeliveredAccount.id,
@@ -165,28 +181,77 @@ async def load_snapshot(
         return None, row.revision
     states = await session.execute(_STATES, {"environment": environment_id})
     features = [decode_state(state, version) for state, version in states]
-    snapshot = EnvironmentSnapshot(
-        id=str(environment_id),
-        revision=row.revision,
-        digest=row.digest,
-        features={state.id: state for state in features},
-        info=row.info,
-        tombstones=await _load_tombstones(session, environment_id),
-        organization_id=str(row.organization_id),
-        portfolio_id=str(row.portfolio_id),
-        application_id=str(row.application_id),
+    snapshot = _snapshot(
+        environment_id,
+        row,
+        {state.id: state for state in features},
+        await _load_tombstones(session, environment_id),
     )
     return snapshot, row.revision
 
 
+async def load_snapshots(
+    session: AsyncSession, environment_ids: Sequence[UUID]
+) -> dict[UUID, EnvironmentSnapshot]:
+    """Read several environments in a constant number of statements; those that are there and fit in.
+
+    What is not there, is gone, or is too big beside the others is left out, for `load_snapshot` to tell.
+    """
+    wanted = await _that_fit(session, environment_ids)
+    facts = await session.execute(_ENVIRONMENTS, {"environments": wanted})
+    rows = {row.id: row for row in facts if not row.tombstone}
+    states: dict[UUID, dict[str, FeatureState]] = {identity: {} for identity in rows}
+    for identity, state, version in await session.execute(_STATES_OF, {"environments": list(rows)}):
+        decoded = decode_state(state, version)
+        states[identity][decoded.id] = decoded
+    tombstones: dict[UUID, list[Tombstone]] = {identity: [] for identity in rows}
+    told = {"environments": list(rows), "now": int(time.time())}
+    for row in await session.execute(_TOMBSTONES_OF, told):
+        tombstones[row.environment_id].append(_tombstone(row))
+    return {
+        identity: _snapshot(identity, row, states[identity], tuple(tombstones[identity]))
+        for identity, row in rows.items()
+    }
+
+
+async def _that_fit(session: AsyncSession, environment_ids: Sequence[UUID]) -> list[UUID]:
+    sizes = {row.id: row.size for row in await session.execute(_SIZES, {"environments": environment_ids})}
+    fitting, total = [], 0
+    for identity in environment_ids:
+        total += sizes.get(identity) or 0
+        if total <= BATCH_BYTES:
+            fitting.append(identity)
+    return fitting
+
+
+def _snapshot(
+    identity: UUID,
+    row: Row[*tuple[Any, ...]],
+    features: dict[str, FeatureState],
+    tombstones: tuple[Tombstone, ...],
+) -> EnvironmentSnapshot:
+    return EnvironmentSnapshot(
+        id=str(identity),
+        revision=row.revision,
+        digest=row.digest,
+        features=features,
+        info=row.info,
+        tombstones=tombstones,
+        organization_id=str(row.organization_id),
+        portfolio_id=str(row.portfolio_id),
+        application_id=str(row.application_id),
+    )
+
+
+def _tombstone(row: Row[*tuple[Any, ...]]) -> Tombstone:
+    return Tombstone(
+        key=row.key, feature_id=str(row.feature_id), type=row.type, filters=row.filters, until=row.until
+    )
+
+
 async def _load_tombstones(session: AsyncSession, environment_id: UUID) -> tuple[Tombstone, ...]:
     rows = await session.execute(_TOMBSTONES, {"environment": environment_id, "now": int(time.time())})
-    return tuple(
-        Tombstone(
-            key=row.key, feature_id=str(row.feature_id), type=row.type, filters=row.filters, until=row.until
-        )
-        for row in rows
-    )
+    return tuple([_tombstone(row) for row in rows])
 
 
 async def load_account(session: AsyncSession, key_hash: str) -> AccountRecord | None:

@@ -18,6 +18,7 @@ from common.contracts.codec import canonical
 from common.contracts.environments import snapshot_to_wire
 from common.contracts.events import CounterId
 from common.contracts.lookups import ANY, AtLeast
+from common.contracts.questions import AskMany
 from common.errors import BadRequest, Unavailable
 from common.origins.client import ApiFailures, HttpOrigin
 from common.serve import running
@@ -44,8 +45,12 @@ READS = [
     ("POST", "/internal/revisions"),
     ("GET", "/internal/state"),
     ("GET", "/internal/listing"),
+    ("POST", "/internal/many"),
 ]
-BODIES = {"/internal/revisions": b'{"ask":"revisions","counters":[]}'}
+BODIES = {
+    "/internal/revisions": b'{"ask":"revisions","counters":[]}',
+    "/internal/many": b'{"ask":"many"}',
+}
 
 
 async def delivered(database):
@@ -112,6 +117,33 @@ async def nothing_waits(internal):
     states = {each.counter.id: each.revision for each in await internal.truth.revisions(counters)}
     loaded = [await internal.truth.load_environment(each) for each in environments]
     return all(states[each.snapshot.id] == each.revision for each in loaded)
+
+
+async def test_many_environments_are_told_as_each_alone(internal, shop):
+    await grow(shop)
+    await eventually(lambda: nothing_waits(internal), within_seconds=20)
+    environments, _ = await delivered(shop.database)
+    assert len(environments) > 1
+    asked = [*environments, str(uuid4()), "no id at all"]
+    question = AskMany(tuple((each, ANY) for each in asked))
+    answers = (await internal.origin.load_many(question)).environments
+    assert len(answers) == len(asked)
+    for identity, answer in zip(asked, answers, strict=True):
+        if identity in environments:
+            assert plain(answer) == plain(await internal.origin.load_environment(identity))
+        else:
+            assert answer is None, "what is not there is asked for alone"
+
+
+async def test_what_is_too_big_beside_others_is_left_to_be_asked_for_alone(internal, shop, monkeypatch):
+    await grow(shop)
+    monkeypatch.setattr("mr.db.snapshots.BATCH_BYTES", 1)
+    environments, _ = await delivered(shop.database)
+    answers = (
+        await internal.origin.load_many(AskMany(tuple((each, ANY) for each in environments)))
+    ).environments
+    full = [answer for answer in answers if answer is not None and answer.snapshot.features]
+    assert full == []
 
 
 async def test_who_knows_a_later_position_is_told_that_this_is_behind(internal):

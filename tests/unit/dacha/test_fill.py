@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.contracts.events import CounterId
-from common.contracts.lookups import AtLeast
+from common.contracts.lookups import AtLeast, Many
 from common.errors import Unavailable
 from common.revisions.targets import Target
 from dacha.lookups import Lookups
@@ -35,6 +35,54 @@ def origin(log):
     origin = ModelOrigin(log)
     origin.page_size = 7
     return origin
+
+
+class ManyOrigin(ModelOrigin):
+    """One that loads several environments at a time; every seventh it leaves out."""
+
+    async def load_many(self, question, /):
+        self._ask("many")
+        answers = [
+            None if number % 7 == 6 else self.log.environment_answer(identity)
+            for number, (identity, _) in enumerate(question.environments)
+        ]
+        return await self._on_its_way(Many(environments=tuple(answers)))
+
+
+async def test_an_origin_that_takes_many_at_once_is_asked_seldom(log):
+    origin = ManyOrigin(log)
+    async with running_dacha(origin, fill="eager") as dacha:
+        await eventually(lambda: dacha.cache.ready)
+        assert dacha.holdings.replica.complete
+        assert len(dacha.holdings.replica.environments) == len(NAMES)
+        assert (origin.asked["many"], origin.asked["environment"]) == (1, 3)
+
+
+async def test_what_changes_while_many_are_loaded_is_not_lost(log):
+    origin = ManyOrigin(log)
+    origin.holding = True
+    async with running_dacha(origin, heard=False, fill="eager") as dacha:
+        await eventually(lambda: origin.held)
+        joined = asyncio.ensure_future(dacha.cache.find_environment(environment_id(NAMES[0])))  # noqa: TID251
+        log.set_feature(environment_id(NAMES[0]), "late")
+        await eventually(lambda: not log.drafts and dacha.cache.position == log.position)
+        origin.release()
+        await eventually(lambda: dacha.cache.ready)
+        for snapshot in (await joined, dacha.cache.peek_environment(environment_id(NAMES[0]))):
+            assert [each.key for each in snapshot.ordered] == ["late"]
+
+
+async def test_mr_away_while_many_are_loaded_costs_another_try(log):
+    origin = ManyOrigin(log)
+    origin.holding = True
+    async with running_dacha(origin, heard=False, fill="eager") as dacha:
+        await eventually(lambda: origin.held)
+        origin.cut_off = True
+        origin.release()
+        await asyncio.sleep(0.05)
+        origin.cut_off = False
+        await eventually(lambda: dacha.cache.ready, within_seconds=10)
+        assert len(dacha.holdings.replica.environments) == len(NAMES)
 
 
 def loads(origin):
