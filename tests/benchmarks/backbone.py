@@ -171,7 +171,11 @@ def _scene(bench: Bench, environments: int, features: int) -> Iterator[Scene]:
     folder = bench.folder / "backbone"
     folder.mkdir(mode=0o711)
     # Cold: nothing is kept from one start to the next.
-    holding = {"BURGEE_CACHE_BYTES": str(4 * 2**30), "BURGEE_STATE_DIR": ""}
+    holding = {
+        "BURGEE_CACHE_BYTES": str(4 * 2**30),
+        "BURGEE_STATE_DIR": "",
+        "BURGEE_START_DEGRADED_AFTER": str(START_SECONDS),
+    }
     settings = {"dacha": {"BURGEE_FILL": "eager", **holding}, "edge": holding}
     split = Split(folder, Shape(mr=1, dacha=1, edge=1, edge_rest=0, common=QUICK, settings=settings))
     try:
