@@ -7,7 +7,7 @@ import { usePlace } from './place';
 export function PortfolioSelect() {
   const t = useTexts();
   const go = useGo();
-  const { portfolios, portfolioId, choosePortfolio } = usePlace();
+  const { portfolios, portfolioId } = usePlace();
   const data = portfolios.flatMap(({ id, name }) => (id === undefined ? [] : [{ value: id, label: name }]));
   return (
     <Select
@@ -23,8 +23,8 @@ export function PortfolioSelect() {
       maxDropdownHeight={360}
       onChange={(id) => {
         if (id === null || id === portfolioId) return;
-        choosePortfolio(id);
-        void go('/feature-dashboard');
+        // By the address, so that a form with unsaved input can object.
+        void go('/feature-dashboard', { search: { portfolio: id } });
       }}
     />
   );

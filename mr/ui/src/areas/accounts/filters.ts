@@ -1,8 +1,6 @@
 import { useMemo } from 'react';
-import { useApi } from '@/api/hooks';
 import type { SearchFeatureFilterItem } from '@/api/schema';
-
-const ALL = 100;
+import { useAllFilters } from '../portfolios/allFilters';
 
 export interface FilterNames {
   loading: boolean;
@@ -13,9 +11,9 @@ export interface FilterNames {
 
 /** The portfolio's filters with who uses them. */
 export function useFilterNames(portfolioId: string): FilterNames {
-  const query = useApi('findFeatureFilters', { id: portfolioId, max: ALL, includeDetails: true, sortOrder: 'ASC' });
+  const query = useAllFilters(portfolioId);
   return useMemo(() => {
-    const all = query.data?.filters ?? [];
+    const all = query.data ?? [];
     const byAccount = new Map<string, string[]>();
     for (const filter of all) {
       for (const account of filter.serviceAccounts ?? []) {

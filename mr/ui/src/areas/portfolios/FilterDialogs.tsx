@@ -2,12 +2,13 @@ import { Alert, Text } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
 import { useCallback, useEffect, useState } from 'react';
 import { call, type OperationId } from '@/api/client';
-import { useApi, useApiChange } from '@/api/hooks';
+import { useApiChange } from '@/api/hooks';
 import type { SearchFeatureFilterItem } from '@/api/schema';
 import { ConfirmDialog, FormDialog, useNotify } from '@/kit';
 import { type Named, NamedFields } from '@/kit/NamedFields';
 import { StaleNotice, useNewest } from '@/kit/newest';
 import { useTexts } from '@/texts';
+import { useAllFilters } from './allFilters';
 
 /** Whatever shows filters, or what was let through by them. */
 const FILTER_LISTS: readonly OperationId[] = [
@@ -90,9 +91,9 @@ export function DeleteFilter({ portfolioId, filter, onClose }: DeleteFilterProps
   const notify = useNotify();
   const remove = useApiChange('deleteFeatureFilter', { changes: FILTER_LISTS });
   const newest = useNewest(true, filter, useFinding(portfolioId, filter));
-  const all = useApi('findFeatureFilters', { id: portfolioId, max: 100, includeDetails: true, sortOrder: 'ASC' });
+  const all = useAllFilters(portfolioId);
   const others = new Set(
-    (all.data?.filters ?? []).filter((each) => each.id !== filter.id).flatMap((each) => (each.serviceAccounts ?? []).map(({ id }) => id)),
+    (all.data ?? []).filter((each) => each.id !== filter.id).flatMap((each) => (each.serviceAccounts ?? []).map(({ id }) => id)),
   );
   const accounts = filter.serviceAccounts ?? [];
   const blinded = accounts.filter((each) => !others.has(each.id));
