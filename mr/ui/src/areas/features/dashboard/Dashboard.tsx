@@ -2,6 +2,7 @@
 import { Button, Group, Kbd, Pagination, Text } from '@mantine/core';
 import { IconArrowBackUp, IconEyeOff, IconFlag, IconPlus, IconSearchOff, IconStack2 } from '@tabler/icons-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
+import { hasStatus } from '@/api/problem';
 import type { Application } from '@/api/schema';
 import { isPortfolioAdmin, mayCreateFeatures } from '@/app/permissions';
 import { useMe } from '@/app/session';
@@ -47,6 +48,8 @@ function OfApplication({ application, title }: { application: Application; title
   const quick = useQuickSwitch(application);
   const area = useRef<HTMLDivElement>(null);
   const shown = useMemo(() => grid.environments.filter((each) => !hidden.has(each.id)), [grid.environments, hidden]);
+  // Roles in the application alone: definitions may be made, but no value may be seen.
+  const unseen = hasStatus(grid.error, 404);
   const mayCreate = mayCreateFeatures(me, application.id, application.portfolioId);
   const focusGrid = () => area.current?.querySelector<HTMLElement>('[role=grid]')?.focus();
   /** Switching back is a switch like any other: a new version, asked about in production. */
@@ -93,7 +96,7 @@ function OfApplication({ application, title }: { application: Application; title
           onHidden={(next) => setHidden(next, grid.environments.length)}
           onLeave={focusGrid}
         />
-        <Failure error={grid.error} onRetry={grid.retry} />
+        <Failure error={unseen ? null : grid.error} onRetry={grid.retry} />
         <Content
           grid={grid}
           shown={shown.length}
@@ -148,6 +151,9 @@ interface ContentProps {
 function Content({ grid, shown, application, mayCreate, onCreate, onShowAll, onReset, children }: ContentProps) {
   const t = useTexts().features;
   const me = useMe();
+  if (hasStatus(grid.error, 404)) {
+    return <EmptyState icon={IconEyeOff} title={t.empty.noAccess} text={t.empty.noAccessText} />;
+  }
   if (grid.loading) return grid.error === null ? <Loading rows={10} /> : null;
   if (grid.total === 0 && grid.found === 0) {
     return (

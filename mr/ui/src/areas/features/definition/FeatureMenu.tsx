@@ -65,7 +65,10 @@ function Opened({ application, request, onClose, onDialog }: OpenedProps) {
   const { feature, at } = request;
   const mayEdit = mayEditFeatures(me, application.id, application.portfolioId);
   const copy = () => {
-    navigator.clipboard.writeText(feature.key).then(() => notify.success(t.keyCopied), notify.failure);
+    // Only there where the page came encrypted or from this machine; else people copy it by hand.
+    const clipboard = navigator.clipboard as Clipboard | undefined;
+    if (clipboard === undefined) notify.success(feature.key);
+    else clipboard.writeText(feature.key).then(() => notify.success(t.keyCopied), notify.failure);
   };
   return (
     <Menu opened onClose={onClose} position="bottom-start" withinPortal returnFocus={false}>
