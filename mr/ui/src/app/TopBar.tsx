@@ -22,6 +22,7 @@ import { LiveMark } from './LiveMark';
 import { AppLink } from './navigate';
 import { PortfolioSelect } from './PortfolioSelect';
 import { openPalette } from './palette';
+import { isAnyPortfolioAdmin } from './permissions';
 import { useMe, useSession } from './session';
 
 interface TopBarProps {
@@ -32,6 +33,7 @@ interface TopBarProps {
 
 export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
   const t = useTexts();
+  const me = useMe();
   return (
     <Group h="100%" px="md" gap="sm" wrap="nowrap" component="nav" aria-label={t.frame.product}>
       <Burger opened={menuOpened} onClick={onMenu} hiddenFrom="md" size="sm" aria-label={t.frame.openMenu} />
@@ -57,11 +59,13 @@ export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
       >
         {t.frame.palette}
       </Button>
-      <Tooltip label={t.frame.setup.open}>
-        <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t.frame.setup.open} onClick={onSetup}>
-          <IconChecklist size={20} />
-        </ActionIcon>
-      </Tooltip>
+      {isAnyPortfolioAdmin(me) && (
+        <Tooltip label={t.frame.setup.open}>
+          <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t.frame.setup.open} onClick={onSetup}>
+            <IconChecklist size={20} />
+          </ActionIcon>
+        </Tooltip>
+      )}
       <Tooltip label={t.frame.documentation}>
         <ActionIcon
           variant="subtle"
