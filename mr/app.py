@@ -137,7 +137,7 @@ async def open_mr(
         local=settings.local_sign_in,
     )
     async with (
-        open_live_feed(database, sessions) as live,
+        open_live_feed(database, sessions, registry=registry) as live,
         open_sign_in(settings, database, sessions=sessions, capabilities=able, registry=registry) as sign_in,
     ):
         subjects = (

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
+from prometheus_client import Gauge
 
 from common.errors import Unauthenticated, Unavailable
 from mr.auth.grants import load_grants
@@ -24,6 +25,8 @@ from mr.live.tail import Mark, Tail
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from uuid import UUID
+
+    from prometheus_client import CollectorRegistry
 
     from mr.auth.permissions import Grants
     from mr.db.session import Database
@@ -282,9 +285,13 @@ class LiveFeed:
 
 
 @asynccontextmanager
-async def open_live_feed(database: Database, sessions: Sessions) -> AsyncIterator[LiveFeed]:
+async def open_live_feed(
+    database: Database, sessions: Sessions, *, registry: CollectorRegistry
+) -> AsyncIterator[LiveFeed]:
     """Run a feed for the life of the block; at its end all its streams are told that it is over."""
     feed = LiveFeed(database, sessions)
+    streams = Gauge("burgee_mr_live_streams", "Open live streams of people.", registry=registry)
+    streams.set_function(lambda: len(feed))
     stop_waking = database.on_audit(feed.woken)
     try:
         async with asyncio.TaskGroup() as tasks:
