@@ -16,7 +16,17 @@ from tests.benchmarks import pinning, report
 from tests.benchmarks.programs import build
 from tests.benchmarks.rows import GROUPS, Bench, Row
 
-MODULES = ("polls", "streams", "beside", "asked", "herd", "workers", "propagation", "management")
+MODULES = (
+    "polls",
+    "streams",
+    "beside",
+    "asked",
+    "herd",
+    "workers",
+    "propagation",
+    "backbone",
+    "management",
+)
 """In this order their groups are measured."""
 OUTPUT = Path("build/bench.json")
 
