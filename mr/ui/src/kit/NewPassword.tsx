@@ -33,16 +33,9 @@ export function NewPassword({ value, onChange, error, minLength = 7 }: NewPasswo
         />
         {value !== '' && (
           <>
-            <Progress
-              mt={6}
-              size="xs"
-              value={(score + 1) * 20}
-              color={COLORS[score]}
-              aria-label={t.auth.strength}
-              aria-valuetext={t.auth.strengths[score]}
-            />
-            <Text size="xs" c="dimmed" mt={2}>
-              {t.auth.strengths[score]}
+            <Progress mt={6} size="xs" value={(score + 1) * 20} color={COLORS[score]} aria-hidden />
+            <Text size="xs" c="dimmed" mt={2} aria-live="polite">
+              {t.auth.strength(t.auth.strengths[score] ?? '')}
             </Text>
           </>
         )}

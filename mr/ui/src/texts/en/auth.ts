@@ -8,7 +8,7 @@ export const auth = {
   passwordRule: (length: number) => `At least ${length} characters.`,
   passwordsDiffer: 'The two passwords differ.',
   passwordChanged: 'Your password was changed. Other devices are signed out.',
-  strength: 'Strength of the password',
+  strength: (strength: string) => `Strength: ${strength}`,
   strengths: ['very weak', 'weak', 'fair', 'good', 'strong'],
   signIn: 'Sign in',
   signInTitle: 'Sign in to Burgee',
