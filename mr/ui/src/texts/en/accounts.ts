@@ -34,8 +34,6 @@ export const accounts = {
   previewFeatures: (application: string, filters: string) => `${application}: ${filters}`,
   pickFilters: 'Choose at least one filter.',
   permissions: 'Permissions in…',
-  permissionsOf: (account: string) => `Permissions of ${account}`,
-  noApplications: 'There is no application yet.',
   resetClient: 'Reset the client-evaluated key',
   resetServer: 'Reset the server-evaluated key',
   resetTitle: (name: string) => `Reset a key of ${name}?`,

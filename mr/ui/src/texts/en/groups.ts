@@ -22,7 +22,6 @@ export const groups = {
   addHint: 'People and admin service accounts who are registered or invited here.',
   addSelected: (count: number) => (count === 0 ? 'Add' : count === 1 ? 'Add 1' : `Add ${count}`),
   addNobody: 'Nobody of that name who is not a member already.',
-  addTooFew: 'Type to search.',
   added: (count: number, group: string) =>
     count === 1 ? `1 person was added to ${group}.` : `${count} people were added to ${group}.`,
   remove: (name: string) => `Remove ${name}`,

@@ -42,7 +42,6 @@ export const portfolios = {
     accounts: 'Service accounts',
     features: (count: number) => (count === 1 ? '1 feature' : `${count} features`),
     unused: 'not used',
-    everywhere: (count: number) => (count === 1 ? 'in 1 application' : `in ${count} applications`),
     author: 'Created by',
     menu: (name: string) => `More about ${name}`,
     deleteTitle: (name: string) => `Delete ${name}?`,
