@@ -19,7 +19,15 @@ interface JsonEditorProps {
 const LONGEST_COLOURED = 20_000;
 
 /** Edits a JSON document: line numbers, colours, checking while typing, laying out. An empty text is fine. */
-export function JsonEditor({ label, description, value, onChange, error, readOnly = false, minRows = 6 }: JsonEditorProps) {
+export function JsonEditor({
+  label,
+  description,
+  value,
+  onChange,
+  error,
+  readOnly = false,
+  minRows = 6,
+}: JsonEditorProps) {
   const t = useTexts().common.json;
   const id = useId();
   const painted = useRef<HTMLPreElement>(null);
@@ -33,7 +41,11 @@ export function JsonEditor({ label, description, value, onChange, error, readOnl
     if (numbers.current !== null) numbers.current.scrollTop = scrollTop;
   };
   const syntax =
-    fault === null ? undefined : fault.line === null ? t.invalid(fault.message) : t.invalidAt(fault.line, fault.message);
+    fault === null
+      ? undefined
+      : fault.line === null
+        ? t.invalid(fault.message)
+        : t.invalidAt(fault.line, fault.message);
   return (
     <Input.Wrapper id={id} label={label} description={description} error={error ?? syntax}>
       <div className={styles.editor} data-invalid={fault !== null || error !== undefined}>
@@ -70,10 +82,20 @@ export function JsonEditor({ label, description, value, onChange, error, readOnl
         </Text>
         {readOnly ? null : (
           <Group gap={4}>
-            <Button size="compact-xs" variant="subtle" disabled={empty || fault !== null} onClick={() => onChange(formatJson(value))}>
+            <Button
+              size="compact-xs"
+              variant="subtle"
+              disabled={empty || fault !== null}
+              onClick={() => onChange(formatJson(value))}
+            >
               {t.format}
             </Button>
-            <Button size="compact-xs" variant="subtle" disabled={empty || fault !== null} onClick={() => onChange(compactJson(value))}>
+            <Button
+              size="compact-xs"
+              variant="subtle"
+              disabled={empty || fault !== null}
+              onClick={() => onChange(compactJson(value))}
+            >
               {t.compact}
             </Button>
           </Group>
@@ -86,7 +108,13 @@ export function JsonEditor({ label, description, value, onChange, error, readOnl
 function Painted({ text }: { text: string }) {
   const parts = useMemo(() => (text.length > LONGEST_COLOURED ? null : tokens(text)), [text]);
   // The last line needs something to stand on, or it is not scrolled to.
-  if (parts === null) return <>{text}{'\n'}</>;
+  if (parts === null)
+    return (
+      <>
+        {text}
+        {'\n'}
+      </>
+    );
   return (
     <>
       {parts.map((part, index) => (

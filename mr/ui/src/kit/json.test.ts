@@ -20,11 +20,19 @@ describe('JSON texts', () => {
 
   it('are split into pieces that join to the same text, valid or not', () => {
     for (const text of [DOCUMENT, '{"a" : tru, -, "open', 'ä"ö" \n\t']) {
-      expect(tokens(text).map((each) => each.text).join('')).toBe(text);
+      expect(
+        tokens(text)
+          .map((each) => each.text)
+          .join(''),
+      ).toBe(text);
     }
   });
 
   it('tell names from texts', () => {
-    expect(tokens('{"a": "b"}').filter((each) => each.kind === 'name').map((each) => each.text)).toEqual(['"a"']);
+    expect(
+      tokens('{"a": "b"}')
+        .filter((each) => each.kind === 'name')
+        .map((each) => each.text),
+    ).toEqual(['"a"']);
   });
 });

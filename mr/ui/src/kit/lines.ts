@@ -67,7 +67,10 @@ function middle(one: readonly string[], other: readonly string[]): Step[] {
       steps.push({ kind: 'same', one: i, other: j });
       i += 1;
       j += 1;
-    } else if (j >= other.length || (i < one.length && (longest[(i + 1) * width + j] ?? 0) >= (longest[i * width + j + 1] ?? 0))) {
+    } else if (
+      j >= other.length ||
+      (i < one.length && (longest[(i + 1) * width + j] ?? 0) >= (longest[i * width + j + 1] ?? 0))
+    ) {
       steps.push({ kind: 'removed', one: i, other: j });
       i += 1;
     } else {

@@ -94,8 +94,10 @@ const changes = {
   strategyAdded: (name: string, words: string, value: string) => `Adds the strategy “${name}”: ${words} get ${value}`,
   strategyRemoved: (name: string) => `Removes the strategy “${name}”`,
   strategyChanged: (name: string) => `Changes the strategy “${name}”`,
-  strategyValue: (name: string, before: string, after: string) => `Strategy “${name}” serves ${after} instead of ${before}`,
-  strategyWords: (name: string, before: string, after: string) => `Strategy “${name}” is for ${after} instead of ${before}`,
+  strategyValue: (name: string, before: string, after: string) =>
+    `Strategy “${name}” serves ${after} instead of ${before}`,
+  strategyWords: (name: string, before: string, after: string) =>
+    `Strategy “${name}” is for ${after} instead of ${before}`,
   strategyName: (before: string, after: string) => `Renames the strategy “${before}” to “${after}”`,
   order: 'Changes the order in which strategies are tried',
   useAdded: (name: string, value: string) => `Uses the application strategy “${name}”; it serves ${value}`,
@@ -165,7 +167,8 @@ export const features = {
     noMatch: 'No feature matches',
     noMatchText: 'Other letters, or fewer filters, may find it.',
     noAccess: 'You may not see values here',
-    noAccessText: 'None of your groups has a role in an environment of this application. An administrator can give one.',
+    noAccessText:
+      'None of your groups has a role in an environment of this application. An administrator can give one.',
     noEnvironments: 'All environments are hidden',
     noEnvironmentsText: 'Choose which ones to show; this is remembered for you.',
     noEnvironmentAtAll: 'This application has no environment',
@@ -226,14 +229,17 @@ export const features = {
     environment: 'Environment',
     noEnvironments: 'You may not see the values of this feature in any environment.',
     unsaved: 'Not saved yet',
-    unsavedCount: (count: number) => (count === 1 ? '1 environment has unsaved changes' : `${count} environments have unsaved changes`),
+    unsavedCount: (count: number) =>
+      count === 1 ? '1 environment has unsaved changes' : `${count} environments have unsaved changes`,
     save: 'Save',
     saveProduction: 'Review and save',
     saveAll: (count: number) => `Save all ${count}`,
     discard: 'Discard',
     saved: (environment: string) => `Saved in ${environment}.`,
     leaveText: (count: number) =>
-      count === 1 ? 'The changes in one environment are not saved.' : `The changes in ${count} environments are not saved.`,
+      count === 1
+        ? 'The changes in one environment are not saved.'
+        : `The changes in ${count} environments are not saved.`,
     defaultValue: 'Default value',
     defaultHint: 'For everybody whom no strategy takes.',
     noValue: 'No value',
@@ -265,9 +271,13 @@ export const features = {
     history: 'History',
     showHistory: 'Show history',
     hideHistory: 'Hide history',
-    accounts: (count: number) => (count === 1 ? '1 service account reads this environment' : `${count} service accounts read this environment`),
+    accounts: (count: number) =>
+      count === 1 ? '1 service account reads this environment' : `${count} service accounts read this environment`,
     audit: 'Audit trail',
     why: 'Why?',
+    link: 'Further reading',
+    copyFrom: 'Copy from…',
+    copyFromHint: 'Value and strategies of',
     look: 'Look',
     take: 'Take over',
     movedMeanwhile: (who: string) => `${who} saved a new version while you were editing.`,
@@ -275,8 +285,7 @@ export const features = {
     compare: 'Compare',
     faults: {
       number: 'This is not a number.',
-      json: 'This is not a JSON document.',
-      boolean: 'Choose on or off.',
+      first: 'Correct what is marked first.',
       strategyValue: 'Some strategies serve a value of another type.',
       strategies: 'Some strategies are not complete.',
       rights: 'Your role here does not allow this change.',
@@ -291,7 +300,8 @@ export const features = {
     confirm: 'Save in production',
     before: 'Now',
     after: 'After saving',
-    readers: (count: number) => (count === 1 ? 'One service account reads here.' : `${count} service accounts read here.`),
+    readers: (count: number) =>
+      count === 1 ? 'One service account reads here.' : `${count} service accounts read here.`,
     retiredNote: 'It is retired here: SDKs notice nothing until it is brought back.',
   },
   quick: {
@@ -334,7 +344,8 @@ export const features = {
   },
   sorting: {
     handle: (name: string) => `Move ${name}`,
-    instructions: 'Press Space to take it, the arrow keys to move it, Space to drop it, Escape to leave it where it was.',
+    instructions:
+      'Press Space to take it, the arrow keys to move it, Space to drop it, Escape to leave it where it was.',
     taken: (name: string, place: number, count: number) => `${name} taken, at ${place} of ${count}.`,
     moved: (name: string, place: number, count: number) => `${name} now at ${place} of ${count}.`,
     dropped: (name: string, place: number, count: number) => `${name} dropped at ${place} of ${count}.`,
@@ -345,7 +356,10 @@ export const features = {
     none: 'Nothing was saved here yet.',
     version: (version: number) => `Version ${version}`,
     by: (who: string) => `by ${who}`,
-    kinds: { person: 'person', serviceAccount: 'admin service account', sdkServiceAccount: 'SDK' } as Record<string, string>,
+    kinds: { person: 'person', serviceAccount: 'admin service account', sdkServiceAccount: 'SDK' } as Record<
+      string,
+      string
+    >,
     restore: 'Restore into the editor',
     restored: 'The old version is in the editor; nothing is saved yet.',
     unrestorable: (names: string) => `No longer there and left out: ${names}.`,

@@ -33,11 +33,18 @@ export function CellCard({ feature, environment, at }: CellCardProps) {
         <Text size="sm">{t.values.noAccess}</Text>
       ) : (
         <Stack gap={6}>
-          <Code block={feature.type === 'JSON'} style={{ overflowWrap: 'anywhere', maxHeight: 140, overflow: 'hidden' }}>
+          <Code
+            block={feature.type === 'JSON'}
+            style={{ overflowWrap: 'anywhere', maxHeight: 140, overflow: 'hidden' }}
+          >
             {words(feature.type, cell.served)}
           </Code>
           <Group gap="xs">
-            {value === undefined ? <Text size="xs" c="dimmed">{t.grid.noRow}</Text> : null}
+            {value === undefined ? (
+              <Text size="xs" c="dimmed">
+                {t.grid.noRow}
+              </Text>
+            ) : null}
             {cell.locked ? <Text size="xs">{t.grid.locked}</Text> : null}
             {cell.retired ? <Text size="xs">{t.grid.retired}</Text> : null}
           </Group>
@@ -64,8 +71,18 @@ function Strategies({ type, value }: { type: FeatureType; value: FeatureValue })
       const draft = strategyOf(each);
       return { kind: t.grid.custom, name: draft.name, detail: described(draft), served: each.value };
     }),
-    ...value.rolloutStrategyInstances.map((each) => ({ kind: t.grid.application, name: each.name ?? '', detail: '', served: each.value })),
-    ...value.featureGroupStrategies.map((each) => ({ kind: t.grid.group, name: each.name ?? '', detail: '', served: each.value })),
+    ...value.rolloutStrategyInstances.map((each) => ({
+      kind: t.grid.application,
+      name: each.name ?? '',
+      detail: '',
+      served: each.value,
+    })),
+    ...value.featureGroupStrategies.map((each) => ({
+      kind: t.grid.group,
+      name: each.name ?? '',
+      detail: '',
+      served: each.value,
+    })),
   ];
   function described(draft: { percentage: number | null; conditions: ConditionDraft[] }) {
     return strategyWords(t.strategy, draft);
@@ -74,12 +91,26 @@ function Strategies({ type, value }: { type: FeatureType; value: FeatureValue })
     <>
       {lines.slice(0, MOST).map((line, index) => (
         <Text key={index} size="xs" lineClamp={3}>
-          <Text span inherit c="dimmed">{line.kind}</Text> <Text span inherit fw={600}>{line.name}</Text>{' '}
+          <Text span inherit c="dimmed">
+            {line.kind}
+          </Text>{' '}
+          <Text span inherit fw={600}>
+            {line.name}
+          </Text>{' '}
           {t.grid.serves(words(type, fromWire(type, line.served)))}
-          {line.detail === '' ? null : <Text span inherit c="dimmed"> – {line.detail}</Text>}
+          {line.detail === '' ? null : (
+            <Text span inherit c="dimmed">
+              {' '}
+              – {line.detail}
+            </Text>
+          )}
         </Text>
       ))}
-      {lines.length > MOST ? <Text size="xs" c="dimmed">+{lines.length - MOST}</Text> : null}
+      {lines.length > MOST ? (
+        <Text size="xs" c="dimmed">
+          +{lines.length - MOST}
+        </Text>
+      ) : null}
     </>
   );
 }

@@ -128,8 +128,17 @@ function OfApplication({ application, title }: { application: Application; title
           />
         </Content>
       </Page>
-      {creating === 'yes' && mayCreate ? <CreateFeature application={application} onClose={() => setCreating('')} /> : null}
-      <FeatureMenu application={application} request={menu} onClose={() => { setMenu(null); focusGrid(); }} />
+      {creating === 'yes' && mayCreate ? (
+        <CreateFeature application={application} onClose={() => setCreating('')} />
+      ) : null}
+      <FeatureMenu
+        application={application}
+        request={menu}
+        onClose={() => {
+          setMenu(null);
+          focusGrid();
+        }}
+      />
       <QuickSwitch state={quick} />
       <EditorDrawer application={application} onClosed={focusGrid} />
     </div>
@@ -172,7 +181,13 @@ function Content({ grid, shown, application, mayCreate, onCreate, onShowAll, onR
         icon={IconStack2}
         title={t.empty.noEnvironmentAtAll}
         text={t.empty.noEnvironmentAtAllText}
-        action={admin ? <Button component={AppLink} to="/app-settings" search={{ tab: 'environments' }}>{t.empty.toSettings}</Button> : undefined}
+        action={
+          admin ? (
+            <Button component={AppLink} to="/app-settings" search={{ tab: 'environments' }}>
+              {t.empty.toSettings}
+            </Button>
+          ) : undefined
+        }
       />
     );
   }
@@ -182,7 +197,11 @@ function Content({ grid, shown, application, mayCreate, onCreate, onShowAll, onR
         icon={IconEyeOff}
         title={t.empty.noEnvironments}
         text={t.empty.noEnvironmentsText}
-        action={<Button variant="default" onClick={onShowAll}>{t.toolbar.showAll}</Button>}
+        action={
+          <Button variant="default" onClick={onShowAll}>
+            {t.toolbar.showAll}
+          </Button>
+        }
       />
     );
   }
@@ -192,7 +211,11 @@ function Content({ grid, shown, application, mayCreate, onCreate, onShowAll, onR
         icon={IconSearchOff}
         title={t.empty.noMatch}
         text={t.empty.noMatchText}
-        action={<Button variant="default" onClick={onReset}>{t.toolbar.reset}</Button>}
+        action={
+          <Button variant="default" onClick={onReset}>
+            {t.toolbar.reset}
+          </Button>
+        }
       />
     );
   }
@@ -222,12 +245,20 @@ function Footer({ saved, onUndo, grid, page, onPage, size, onSize }: FooterProps
       )}
       <Group gap={6} visibleFrom="md" display={saved === null ? undefined : 'none'}>
         <Kbd size="xs">↑ ↓ ← →</Kbd> <Kbd size="xs">Enter</Kbd> <Kbd size="xs">Space</Kbd> <Kbd size="xs">M</Kbd>
-        <Text size="xs" c="dimmed">{t.grid.help}</Text>
+        <Text size="xs" c="dimmed">
+          {t.grid.help}
+        </Text>
       </Group>
       <Group gap="sm">
-        {grid.partial ? <Text size="xs" c="dimmed" role="status">{t.grid.partial(grid.features.length, grid.total)}</Text> : null}
+        {grid.partial ? (
+          <Text size="xs" c="dimmed" role="status">
+            {t.grid.partial(grid.features.length, grid.total)}
+          </Text>
+        ) : null}
         <RowsSelect size={size} onSize={onSize} all={!grid.remote} />
-        {grid.pages > 1 ? <Pagination size="sm" total={grid.pages} value={page + 1} onChange={(next) => onPage(next - 1)} /> : null}
+        {grid.pages > 1 ? (
+          <Pagination size="sm" total={grid.pages} value={page + 1} onChange={(next) => onPage(next - 1)} />
+        ) : null}
       </Group>
     </Group>
   );

@@ -5,7 +5,17 @@
  * that scrolls out of existence does not take the focus with it. Knows nothing of the server.
  */
 import { defaultRangeExtractor, type Range, useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type MouseEvent, type PointerEvent, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type PointerEvent,
+  useCallback,
+  useEffect,
+  useId,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import { useTexts } from '@/texts';
 import { CellCard } from './CellCard';
 import styles from './Grid.module.css';
@@ -144,7 +154,12 @@ export function Grid(props: GridProps) {
           style={{ height: rows.getTotalSize(), width: columns.getTotalSize() }}
           role="presentation"
         >
-          <Header nameWidth={nameWidth} columns={inView} environments={environments} label={t.features.grid.count(features.length, total)} />
+          <Header
+            nameWidth={nameWidth}
+            columns={inView}
+            environments={environments}
+            label={t.features.grid.count(features.length, total)}
+          />
           {rows.getVirtualItems().map((item) => {
             const feature = features[item.index];
             return feature === undefined ? null : (

@@ -56,14 +56,25 @@ export const Row = memo(function Row(props: RowProps) {
         style={{ width: props.nameWidth }}
         data-column={-1}
       >
-        <span className={TYPES[feature.type]} title={t.common.types[feature.type]} role="img" aria-label={t.common.types[feature.type]} />
+        <span
+          className={TYPES[feature.type]}
+          title={t.common.types[feature.type]}
+          role="img"
+          aria-label={t.common.types[feature.type]}
+        />
         <div className={styles.names}>
           <div className={styles.title} title={feature.description || feature.name}>
             {feature.name}
           </div>
           <div className={styles.key}>{feature.key}</div>
         </div>
-        <button type="button" tabIndex={-1} className={styles.menu} data-action="menu" aria-label={t.features.grid.menu(feature.name)}>
+        <button
+          type="button"
+          tabIndex={-1}
+          className={styles.menu}
+          data-action="menu"
+          aria-label={t.features.grid.menu(feature.name)}
+        >
           {DOTS}
         </button>
       </div>
@@ -134,7 +145,11 @@ function Cell({ feature, environment, row, column, active, idPrefix, t }: CellPr
         </span>
       ) : null}
       {recent === undefined ? null : (
-        <span className={`${styles.mark} ${styles.recent}`} title={t.features.grid.changedBy(recent.by)} data-testid="changed">
+        <span
+          className={`${styles.mark} ${styles.recent}`}
+          title={t.features.grid.changedBy(recent.by)}
+          data-testid="changed"
+        >
           {BOLT}
         </span>
       )}

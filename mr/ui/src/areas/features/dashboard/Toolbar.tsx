@@ -110,7 +110,11 @@ function FilterSelect({ portfolioId, choices, onChoices }: FilterSelectProps) {
   );
 }
 
-function EnvironmentMenu({ environments, hidden, onHidden }: Pick<ToolbarProps, 'environments' | 'hidden' | 'onHidden'>) {
+function EnvironmentMenu({
+  environments,
+  hidden,
+  onHidden,
+}: Pick<ToolbarProps, 'environments' | 'hidden' | 'onHidden'>) {
   const t = useTexts().features.toolbar;
   const shown = environments.filter((each) => !hidden.has(each.id)).length;
   const all = environments.map((each) => each.id);
@@ -194,11 +198,16 @@ interface PagerProps {
 
 export function RowsSelect({ size, onSize, all }: PagerProps) {
   const t = useTexts().features.toolbar;
-  const data = [...(all ? [{ value: 'all', label: t.rowsAll }] : []), ...SIZES.map((each) => ({ value: String(each), label: String(each) }))];
+  const data = [
+    ...(all ? [{ value: 'all', label: t.rowsAll }] : []),
+    ...SIZES.map((each) => ({ value: String(each), label: String(each) })),
+  ];
   const value = size === null ? (all ? 'all' : '200') : String(size);
   return (
     <Group gap={6}>
-      <Text size="xs" c="dimmed" aria-hidden>{t.rows}</Text>
+      <Text size="xs" c="dimmed" aria-hidden>
+        {t.rows}
+      </Text>
       <Select
         aria-label={t.rows}
         size="xs"

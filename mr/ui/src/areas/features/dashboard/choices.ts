@@ -44,7 +44,9 @@ function readChoices(text: string | null): Choices {
 }
 
 /** The environments that somebody hides, kept by the server: they come along to every browser. */
-export function useHidden(applicationId: string): [ReadonlySet<string>, (hidden: ReadonlySet<string>, all: number) => void] {
+export function useHidden(
+  applicationId: string,
+): [ReadonlySet<string>, (hidden: ReadonlySet<string>, all: number) => void] {
   const client = useQueryClient();
   const notify = useNotify();
   const answer = useApi('getHiddenEnvironments', { appId: applicationId });

@@ -44,11 +44,7 @@ export function gridFeature(feature: Feature): GridFeature {
   };
 }
 
-export function gridData(
-  table: Table,
-  details: readonly Environment[],
-  applicationRoles: readonly string[],
-): GridData {
+export function gridData(table: Table, details: readonly Environment[], applicationRoles: readonly string[]): GridData {
   const production = new Set(details.filter((each) => each.production === true).map((each) => each.id));
   return {
     features: table.features.map(gridFeature),
@@ -64,8 +60,15 @@ export function gridData(
 }
 
 /** Features whose key or name contains every word. */
-export function search(features: readonly GridFeature[], text: string, types: ReadonlySet<string>): readonly GridFeature[] {
-  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== '');
+export function search(
+  features: readonly GridFeature[],
+  text: string,
+  types: ReadonlySet<string>,
+): readonly GridFeature[] {
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   if (words.length === 0 && types.size === 0) return features;
   return features.filter(
     (each) => (types.size === 0 || types.has(each.type)) && words.every((word) => each.sought.includes(word)),
@@ -107,7 +110,10 @@ const LONGEST = 60;
 
 /** A value as it fits into a cell. Looks at the beginning only: documents may be long. */
 export function shortText(served: Served): string {
-  const text = String(served).slice(0, 4 * LONGEST).replace(/\s+/g, ' ').trim();
+  const text = String(served)
+    .slice(0, 4 * LONGEST)
+    .replace(/\s+/g, ' ')
+    .trim();
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 

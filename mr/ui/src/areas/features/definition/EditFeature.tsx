@@ -32,9 +32,13 @@ function useDefinition(application: Application, key: string) {
   const save = async (change: Partial<Feature>) => {
     if (loaded === undefined) return;
     try {
-      await call('updateFeatureForApplication', { params: { id: application.id, key }, body: { ...loaded, ...change } });
+      await call('updateFeatureForApplication', {
+        params: { id: application.id, key },
+        body: { ...loaded, ...change },
+      });
     } catch (error) {
-      if (hasStatus(error, 422)) setTheirs(await client.fetchQuery({ ...asking('getFeatureByKey', params), staleTime: 0 }));
+      if (hasStatus(error, 422))
+        setTheirs(await client.fetchQuery({ ...asking('getFeatureByKey', params), staleTime: 0 }));
       throw error;
     }
     await invalidate(client, TABLE, VALUES, HISTORY, 'getFeatureByKey', 'getAllFeaturesForApplication');
@@ -66,7 +70,14 @@ export function EditFeature({ application, featureKey, readOnly, onClose }: Edit
     notify.success(t.common.saved);
   };
   return (
-    <FormDialog opened onClose={onClose} title={words.editTitle} onSubmit={submit} incomplete={readOnly || value === null || !complete(value)} size="lg">
+    <FormDialog
+      opened
+      onClose={onClose}
+      title={words.editTitle}
+      onSubmit={submit}
+      incomplete={readOnly || value === null || !complete(value)}
+      size="lg"
+    >
       {(refused) => (
         <Body error={error} retry={retry} ready={value !== null}>
           {theirs === null ? null : (
@@ -140,14 +151,31 @@ export function EditMetadata({ application, featureKey, readOnly, onClose }: Edi
               onKeep={rebase}
             />
           )}
-          <JsonEditor label={words.label} description={words.hint} value={value} onChange={setTyped} readOnly={readOnly} minRows={10} />
+          <JsonEditor
+            label={words.label}
+            description={words.hint}
+            value={value}
+            onChange={setTyped}
+            readOnly={readOnly}
+            minRows={10}
+          />
         </Body>
       )}
     </FormDialog>
   );
 }
 
-function Body({ error, retry, ready, children }: { error: unknown; retry: () => void; ready: boolean; children: ReactNode }) {
+function Body({
+  error,
+  retry,
+  ready,
+  children,
+}: {
+  error: unknown;
+  retry: () => void;
+  ready: boolean;
+  children: ReactNode;
+}) {
   if (ready) return <Stack gap="sm">{children}</Stack>;
   return error === null ? <Loading rows={4} /> : <Failure error={error} onRetry={retry} />;
 }
@@ -157,10 +185,16 @@ function Stale({ theirs, onTake, onKeep }: { theirs: string; onTake: () => void;
   return (
     <Alert color="orange" role="status">
       <Text size="sm">{t.stale}</Text>
-      <Text size="sm" ff="monospace" my={6} style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>{theirs}</Text>
+      <Text size="sm" ff="monospace" my={6} style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
+        {theirs}
+      </Text>
       <Group gap="xs">
-        <Button size="xs" variant="default" onClick={onTake}>{t.takeTheirs}</Button>
-        <Button size="xs" variant="default" onClick={onKeep}>{t.keepMine}</Button>
+        <Button size="xs" variant="default" onClick={onTake}>
+          {t.takeTheirs}
+        </Button>
+        <Button size="xs" variant="default" onClick={onKeep}>
+          {t.keepMine}
+        </Button>
       </Group>
     </Alert>
   );

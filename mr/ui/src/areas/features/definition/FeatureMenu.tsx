@@ -1,6 +1,15 @@
 /** What can be done with one feature as a whole: one menu for all rows, opened where it was asked for. */
 import { Menu, Text } from '@mantine/core';
-import { IconBraces, IconClipboard, IconHelpCircle, IconHistory, IconPencil, IconTable, IconTrash, IconZoomCode } from '@tabler/icons-react';
+import {
+  IconBraces,
+  IconClipboard,
+  IconHelpCircle,
+  IconHistory,
+  IconPencil,
+  IconTable,
+  IconTrash,
+  IconZoomCode,
+} from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call } from '@/api/client';
@@ -37,7 +46,12 @@ export function FeatureMenu({ application, request, onClose }: FeatureMenuProps)
   return (
     <>
       {request === null ? null : (
-        <Opened application={application} request={request} onClose={onClose} onDialog={(kind) => setDialog({ kind, feature: request.feature })} />
+        <Opened
+          application={application}
+          request={request}
+          onClose={onClose}
+          onDialog={(kind) => setDialog({ kind, feature: request.feature })}
+        />
       )}
       {dialog?.kind === 'edit' ? (
         <EditFeature application={application} featureKey={dialog.feature.key} readOnly={!mayEdit} onClose={close} />
@@ -45,7 +59,9 @@ export function FeatureMenu({ application, request, onClose }: FeatureMenuProps)
       {dialog?.kind === 'metadata' ? (
         <EditMetadata application={application} featureKey={dialog.feature.key} readOnly={!mayEdit} onClose={close} />
       ) : null}
-      {dialog?.kind === 'delete' ? <DeleteFeature application={application} feature={dialog.feature} onClose={close} /> : null}
+      {dialog?.kind === 'delete' ? (
+        <DeleteFeature application={application} feature={dialog.feature} onClose={close} />
+      ) : null}
     </>
   );
 }
@@ -73,25 +89,62 @@ function Opened({ application, request, onClose, onDialog }: OpenedProps) {
   return (
     <Menu opened onClose={onClose} position="bottom-start" withinPortal returnFocus={false}>
       <Menu.Target>
-        <span aria-hidden style={{ position: 'fixed', left: at.left, top: at.top, width: at.width, height: at.height, pointerEvents: 'none' }} />
+        <span
+          aria-hidden
+          style={{
+            position: 'fixed',
+            left: at.left,
+            top: at.top,
+            width: at.width,
+            height: at.height,
+            pointerEvents: 'none',
+          }}
+        />
       </Menu.Target>
       <Menu.Dropdown aria-label={feature.name}>
         <Menu.Label>{feature.name}</Menu.Label>
-        <Menu.Item leftSection={<IconTable size={16} />} onClick={() => open(feature.key)}>{t.open}</Menu.Item>
-        <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => onDialog('edit')}>{mayEdit ? t.edit : t.details}</Menu.Item>
-        <Menu.Item leftSection={<IconBraces size={16} />} onClick={() => onDialog('metadata')}>{t.metadata}</Menu.Item>
-        <Menu.Item leftSection={<IconClipboard size={16} />} onClick={copy}>{t.copyKey}</Menu.Item>
-        <Menu.Item leftSection={<IconHistory size={16} />} onClick={() => open(feature.key, undefined, { history: 'yes' })}>{t.history}</Menu.Item>
-        <Menu.Item leftSection={<IconHelpCircle size={16} />} component={AppLink} to="/playground" search={{ feature: feature.key }}>{t.why}</Menu.Item>
+        <Menu.Item leftSection={<IconTable size={16} />} onClick={() => open(feature.key)}>
+          {t.open}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => onDialog('edit')}>
+          {mayEdit ? t.edit : t.details}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconBraces size={16} />} onClick={() => onDialog('metadata')}>
+          {t.metadata}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconClipboard size={16} />} onClick={copy}>
+          {t.copyKey}
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<IconHistory size={16} />}
+          onClick={() => open(feature.key, undefined, { history: 'yes' })}
+        >
+          {t.history}
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<IconHelpCircle size={16} />}
+          component={AppLink}
+          to="/playground"
+          search={{ feature: feature.key }}
+        >
+          {t.why}
+        </Menu.Item>
         {isAnyPortfolioAdmin(me) ? (
-          <Menu.Item leftSection={<IconZoomCode size={16} />} component={AppLink} to="/audit" search={{ feature: feature.id }}>
+          <Menu.Item
+            leftSection={<IconZoomCode size={16} />}
+            component={AppLink}
+            to="/audit"
+            search={{ feature: feature.id }}
+          >
             {t.audit}
           </Menu.Item>
         ) : null}
         {mayDeleteFeatures(me, application.id, application.portfolioId) ? (
           <>
             <Menu.Divider />
-            <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => onDialog('delete')}>{t.delete}</Menu.Item>
+            <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => onDialog('delete')}>
+              {t.delete}
+            </Menu.Item>
           </>
         ) : null}
       </Menu.Dropdown>
@@ -99,7 +152,15 @@ function Opened({ application, request, onClose, onDialog }: OpenedProps) {
   );
 }
 
-function DeleteFeature({ application, feature, onClose }: { application: Application; feature: GridFeature; onClose: () => void }) {
+function DeleteFeature({
+  application,
+  feature,
+  onClose,
+}: {
+  application: Application;
+  feature: GridFeature;
+  onClose: () => void;
+}) {
   const t = useTexts();
   const words = t.features.remove;
   const client = useQueryClient();
@@ -110,7 +171,14 @@ function DeleteFeature({ application, feature, onClose }: { application: Applica
     notify.success(words.done(feature.name));
   };
   return (
-    <ConfirmDialog opened onClose={onClose} title={words.title(feature.name)} confirmLabel={t.common.delete} typed={feature.key} onConfirm={remove}>
+    <ConfirmDialog
+      opened
+      onClose={onClose}
+      title={words.title(feature.name)}
+      confirmLabel={t.common.delete}
+      typed={feature.key}
+      onConfirm={remove}
+    >
       <Text size="sm">{words.text}</Text>
     </ConfirmDialog>
   );

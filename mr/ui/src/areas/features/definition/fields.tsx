@@ -109,12 +109,21 @@ export function Fields({ value, onChange, error, portfolioId, fresh, taken, read
         error={faultOf(error, 'link')}
         readOnly={readOnly}
       />
-      <Filters portfolioId={portfolioId} value={value.filters} onChange={(filters) => onChange({ ...value, filters })} readOnly={readOnly} />
+      <Filters
+        portfolioId={portfolioId}
+        value={value.filters}
+        onChange={(filters) => onChange({ ...value, filters })}
+        readOnly={readOnly}
+      />
     </>
   );
 }
 
-function keyError(words: ReturnType<typeof useTexts>['features']['form'], key: string, taken: boolean): string | undefined {
+function keyError(
+  words: ReturnType<typeof useTexts>['features']['form'],
+  key: string,
+  taken: boolean,
+): string | undefined {
   if (taken) return words.keyTaken;
   return keyIsBad(key) ? words.keyBad : undefined;
 }
@@ -158,7 +167,12 @@ function Affected({ portfolioId, filters }: { portfolioId: string; filters: stri
     { id: portfolioId, matchType: 'serviceaccounts', filters },
     { enabled: asked, keep: true },
   );
-  if (filters.length === 0) return <Text size="xs" c="dimmed">{t.unfiltered}</Text>;
+  if (filters.length === 0)
+    return (
+      <Text size="xs" c="dimmed">
+        {t.unfiltered}
+      </Text>
+    );
   if (!asked || matching.data === undefined) return null;
   const accounts = matching.data.matchingResults;
   return (

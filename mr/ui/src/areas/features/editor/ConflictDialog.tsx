@@ -23,7 +23,16 @@ interface ConflictDialogProps {
   onClose: () => void;
 }
 
-export function ConflictDialog({ type, environment, who, base, mine, theirs, onResolve, onClose }: ConflictDialogProps) {
+export function ConflictDialog({
+  type,
+  environment,
+  who,
+  base,
+  mine,
+  theirs,
+  onResolve,
+  onClose,
+}: ConflictDialogProps) {
   const texts = useTexts();
   const t = texts.features.conflict;
   const parts = useMemo(() => compare(type, base, mine, theirs), [type, base, mine, theirs]);
@@ -32,7 +41,8 @@ export function ConflictDialog({ type, environment, who, base, mine, theirs, onR
   const [chosen, setChosen] = useState<ReadonlyMap<string, Side>>(new Map());
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  const choose = (ids: readonly string[], side: Side) => setChosen(new Map([...chosen, ...ids.map((id) => [id, side] as const)]));
+  const choose = (ids: readonly string[], side: Side) =>
+    setChosen(new Map([...chosen, ...ids.map((id) => [id, side] as const)]));
   const all = open.map((each) => each.id);
   const save = async () => {
     setBusy(true);
@@ -46,10 +56,19 @@ export function ConflictDialog({ type, environment, who, base, mine, theirs, onR
     }
   };
   return (
-    <Modal opened onClose={onClose} title={t.title} size="70rem" closeOnClickOutside={false} closeButtonProps={{ 'aria-label': texts.common.close }}>
+    <Modal
+      opened
+      onClose={onClose}
+      title={t.title}
+      size="70rem"
+      closeOnClickOutside={false}
+      closeButtonProps={{ 'aria-label': texts.common.close }}
+    >
       <Stack gap="md">
         <Failure error={error} />
-        <Alert icon={<IconGitMerge />} color="orange" p="xs">{t.text(who ?? t.somebody, environment)}</Alert>
+        <Alert icon={<IconGitMerge />} color="orange" p="xs">
+          {t.text(who ?? t.somebody, environment)}
+        </Alert>
         <Table.ScrollContainer minWidth={640}>
           <Table verticalSpacing="xs" aria-label={t.title} layout="fixed">
             <Table.Thead>
@@ -58,7 +77,9 @@ export function ConflictDialog({ type, environment, who, base, mine, theirs, onR
                 <Table.Th>{t.base}</Table.Th>
                 <Table.Th>{t.theirs}</Table.Th>
                 <Table.Th>{t.mine}</Table.Th>
-                <Table.Th w={230}><span className="visually-hidden">{texts.common.actions}</span></Table.Th>
+                <Table.Th w={230}>
+                  <span className="visually-hidden">{texts.common.actions}</span>
+                </Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -79,14 +100,22 @@ export function ConflictDialog({ type, environment, who, base, mine, theirs, onR
           <Group gap="xs">
             {open.length > 1 ? (
               <>
-                <Button size="xs" variant="default" onClick={() => choose(all, 'mine')}>{t.allMine}</Button>
-                <Button size="xs" variant="default" onClick={() => choose(all, 'theirs')}>{t.allTheirs}</Button>
+                <Button size="xs" variant="default" onClick={() => choose(all, 'mine')}>
+                  {t.allMine}
+                </Button>
+                <Button size="xs" variant="default" onClick={() => choose(all, 'theirs')}>
+                  {t.allTheirs}
+                </Button>
               </>
             ) : null}
           </Group>
           <Group>
-            <Button variant="default" onClick={onClose}>{t.back}</Button>
-            <Button loading={busy} onClick={() => void save()} data-autofocus>{t.save}</Button>
+            <Button variant="default" onClick={onClose}>
+              {t.back}
+            </Button>
+            <Button loading={busy} onClick={() => void save()} data-autofocus>
+              {t.save}
+            </Button>
           </Group>
         </Group>
       </Stack>
@@ -110,10 +139,20 @@ function PartRow({ type, part, lists, side, onChoose }: PartRowProps) {
   const words = (value: unknown, of: Draft) => partWords(texts, type, part, value, of);
   return (
     <Table.Tr style={{ verticalAlign: 'top' }}>
-      <Table.Td><Text size="sm" fw={600} style={{ overflowWrap: 'anywhere' }}>{name}</Text></Table.Td>
-      <Table.Td><Shown text={words(part.base, lists.base)} /></Table.Td>
-      <Table.Td><Shown text={words(part.theirs, lists.theirs)} taken={taken === 'theirs'} /></Table.Td>
-      <Table.Td><Shown text={words(part.mine, lists.mine)} taken={taken === 'mine'} /></Table.Td>
+      <Table.Td>
+        <Text size="sm" fw={600} style={{ overflowWrap: 'anywhere' }}>
+          {name}
+        </Text>
+      </Table.Td>
+      <Table.Td>
+        <Shown text={words(part.base, lists.base)} />
+      </Table.Td>
+      <Table.Td>
+        <Shown text={words(part.theirs, lists.theirs)} taken={taken === 'theirs'} />
+      </Table.Td>
+      <Table.Td>
+        <Shown text={words(part.mine, lists.mine)} taken={taken === 'mine'} />
+      </Table.Td>
       <Table.Td>
         {part.state === 'conflict' ? (
           <SegmentedControl
@@ -127,7 +166,17 @@ function PartRow({ type, part, lists, side, onChoose }: PartRowProps) {
             onChange={(next) => onChoose(next as Side)}
           />
         ) : (
-          <Badge variant="light" color="gray" size="sm" tt="none" fw={400} h="auto" styles={{ label: { whiteSpace: 'normal' } }}>{t.merged}</Badge>
+          <Badge
+            variant="light"
+            color="gray"
+            size="sm"
+            tt="none"
+            fw={400}
+            h="auto"
+            styles={{ label: { whiteSpace: 'normal' } }}
+          >
+            {t.merged}
+          </Badge>
         )}
       </Table.Td>
     </Table.Tr>

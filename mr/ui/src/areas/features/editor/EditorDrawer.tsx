@@ -1,5 +1,5 @@
 /** The editor beside the grid. The address says what is open, so that a link opens it, too. */
-import { ActionIcon, Drawer, Group, Text } from '@mantine/core';
+import { ActionIcon, Anchor, Drawer, Group, Text } from '@mantine/core';
 import { useWindowEvent } from '@mantine/hooks';
 import { IconX } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
@@ -97,7 +97,15 @@ function Opened({ application, featureKey, onClose }: OpenedProps) {
   );
 }
 
-function Heading({ feature, featureKey, onClose }: { feature: Feature | undefined; featureKey: string; onClose: () => void }) {
+function Heading({
+  feature,
+  featureKey,
+  onClose,
+}: {
+  feature: Feature | undefined;
+  featureKey: string;
+  onClose: () => void;
+}) {
   const t = useTexts();
   return (
     <div className={styles.heading}>
@@ -108,10 +116,19 @@ function Heading({ feature, featureKey, onClose }: { feature: Feature | undefine
             {feature?.name ?? featureKey}
           </Drawer.Title>
           <Group gap={4} wrap="nowrap">
-            <Text size="xs" c="dimmed" ff="monospace" truncate>{featureKey}</Text>
+            <Text size="xs" c="dimmed" ff="monospace" truncate>
+              {featureKey}
+            </Text>
             <CopyIcon value={featureKey} label={t.features.menu.copyKey} size="xs" />
+            {feature?.link !== undefined && /^https?:\/\//i.test(feature.link) ? (
+              <Anchor href={feature.link} target="_blank" rel="noreferrer" size="xs" ml={6} style={{ flex: 'none' }}>
+                {t.features.editor.link}
+              </Anchor>
+            ) : null}
             {feature?.description === undefined || feature.description === '' ? null : (
-              <Text size="xs" c="dimmed" truncate ml={6}>{feature.description}</Text>
+              <Text size="xs" c="dimmed" truncate ml={6}>
+                {feature.description}
+              </Text>
             )}
           </Group>
         </div>

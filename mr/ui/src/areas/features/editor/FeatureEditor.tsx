@@ -12,7 +12,6 @@ import type { Application, FeatureEnvironment } from '@/api/schema';
 import { useSearchParam } from '@/app/navigate';
 import { applicationRoles } from '@/app/permissions';
 import { useMe } from '@/app/session';
-import { ProductionMark } from '@/kit/ProductionMark';
 import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { draftOf } from '../model/draft';
@@ -42,12 +41,17 @@ export function FeatureEditor({ application, feature, values }: FeatureEditorPro
   const [wanted, setWanted] = useSearchParam('environment');
   const [history, setHistory] = useSearchParam('history');
   const drafts = useDrafts(type);
-  const saving = useSaving({ applicationId: application.id, feature, values, drafts });
+  const saving = useSaving({ applicationId: application.id, feature, values, drafts, onFaulty: setWanted });
   const roles = useMemo(() => [...applicationRoles(me, application.id, application.portfolioId)], [me, application]);
   const current = values.find((each) => each.environment.id === wanted) ?? values[0];
   const dirty = [...drafts.editing.keys()];
   useHotkeys([['mod+S', () => dirty.length > 0 && saving.save(dirty)]], []);
-  if (current === undefined) return <Text p="md" c="dimmed">{t.editor.noEnvironments}</Text>;
+  if (current === undefined)
+    return (
+      <Text p="md" c="dimmed">
+        {t.editor.noEnvironments}
+      </Text>
+    );
   const { id } = current.environment;
   const rights = rightsOf(current.roles, roles);
   return (
@@ -55,16 +59,13 @@ export function FeatureEditor({ application, feature, values }: FeatureEditorPro
       <div className={styles.body}>
         <Environments feature={feature} values={values} current={id} dirty={new Set(dirty)} onChoose={setWanted} />
         <div className={styles.panel} key={id}>
-          <Group gap="xs" mb={4}>
-            <Text fw={650} component="h2" m={0}>{current.environment.name}</Text>
-            <ProductionMark environment={current.environment} />
-          </Group>
           <ValuePanel
             applicationId={application.id}
             featureId={feature.id ?? ''}
             featureKey={key}
             type={type}
             environment={current}
+            others={values.filter((each) => each !== current)}
             rights={rights}
             editing={drafts.editing.get(id)}
             refusal={saving.refusals.get(id)}
@@ -78,18 +79,29 @@ export function FeatureEditor({ application, feature, values }: FeatureEditorPro
               saving.forget(id);
               const base = drafts.editing.get(id)?.base ?? draftOf(type, current.featureValue);
               drafts.change(current, restorable(draft, base, rights));
-              const text = [t.history.restored, leftOut.length > 0 ? t.history.unrestorable(leftOut.join(', ')) : ''].join(' ');
+              const text = [
+                t.history.restored,
+                leftOut.length > 0 ? t.history.unrestorable(leftOut.join(', ')) : '',
+              ].join(' ');
               notifications.show({ message: text, withBorder: true });
             }}
             onCompare={() => saving.compare(id)}
           />
         </div>
       </div>
-      <Footer current={id} dirty={dirty} production={current.environment.production === true} saving={saving} drafts={drafts} />
+      <Footer
+        current={id}
+        dirty={dirty}
+        production={current.environment.production === true}
+        saving={saving}
+        drafts={drafts}
+      />
       {saving.review === null ? null : (
         <ReviewDialog items={saving.review.items} onConfirm={saving.review.confirm} onClose={saving.review.close} />
       )}
-      {saving.conflict === null ? null : <ConflictDialog key={saving.conflict.version} type={type} {...saving.conflict} />}
+      {saving.conflict === null ? null : (
+        <ConflictDialog key={saving.conflict.version} type={type} {...saving.conflict} />
+      )}
       <UnsavedGuard
         unsaved={dirty.length > 0}
         // Choosing another environment keeps all drafts.
@@ -149,7 +161,14 @@ function Environments({ feature, values, current, dirty, onChoose }: Environment
             }
             rightSection={
               <Group gap={2} wrap="nowrap">
-                {dirty.has(id) ? <IconPointFilled size={16} color="var(--mantine-color-orange-6)" aria-label={t.editor.unsaved} role="img" /> : null}
+                {dirty.has(id) ? (
+                  <IconPointFilled
+                    size={16}
+                    color="var(--mantine-color-orange-6)"
+                    aria-label={t.editor.unsaved}
+                    role="img"
+                  />
+                ) : null}
                 {stored.locked ? <IconLock size={14} aria-label={t.grid.locked} role="img" /> : null}
               </Group>
             }
@@ -179,8 +198,8 @@ function Footer({ current, dirty, production, saving, drafts }: FooterProps) {
         {dirty.length === 0 && saving.saved !== null ? (
           <SavedLine saved={saving.saved} />
         ) : (
-          <Text size="sm" role="status">
-            {dirty.length === 0 ? '' : t.unsavedCount(dirty.length)}
+          <Text size="sm" role="status" c={saving.faulty ? 'red' : undefined}>
+            {saving.faulty ? t.faults.first : dirty.length === 0 ? '' : t.unsavedCount(dirty.length)}
           </Text>
         )}
         <Group gap="xs">
@@ -195,7 +214,9 @@ function Footer({ current, dirty, production, saving, drafts }: FooterProps) {
             {t.discard}
           </Button>
           {dirty.length > 1 ? (
-            <Button variant="default" loading={saving.busy} onClick={() => saving.save(dirty)}>{t.saveAll(dirty.length)}</Button>
+            <Button variant="default" loading={saving.busy} onClick={() => saving.save(dirty)}>
+              {t.saveAll(dirty.length)}
+            </Button>
           ) : null}
           <Button disabled={!here} loading={saving.busy} onClick={() => saving.save([current])}>
             {production ? t.saveProduction : t.save}

@@ -24,21 +24,45 @@ interface HistoryPanelProps {
 export function HistoryPanel(props: HistoryPanelProps) {
   const { applicationId, featureId, environmentId, type } = props;
   const t = useTexts().features.history;
-  const history = useApi(HISTORY, { appId: applicationId, featureIds: [featureId], environmentIds: [environmentId], max: MOST + 1, order: 'desc' });
+  const history = useApi(HISTORY, {
+    appId: applicationId,
+    featureIds: [featureId],
+    environmentIds: [environmentId],
+    max: MOST + 1,
+    order: 'desc',
+  });
   // What short codes in the history stand for today.
-  const strategies = useApi('listApplicationStrategies', { appId: applicationId, max: 100, sortOrder: 'ASC' }, { staleTime: 60_000 });
+  const strategies = useApi(
+    'listApplicationStrategies',
+    { appId: applicationId, max: 100, sortOrder: 'ASC' },
+    { staleTime: 60_000 },
+  );
   if (history.error !== null) return <Failure error={history.error} onRetry={() => void history.refetch()} />;
   if (history.data === undefined || strategies.isPending) return <Loading rows={3} />;
   const versions = history.data.items[0]?.history ?? [];
-  if (versions.length === 0) return <Text size="sm" c="dimmed">{t.none}</Text>;
+  if (versions.length === 0)
+    return (
+      <Text size="sm" c="dimmed">
+        {t.none}
+      </Text>
+    );
   const codes = new Map((strategies.data?.items ?? []).map((each) => [each.uniqueCode ?? '', each.strategy.id]));
   return (
     <Stack gap="sm">
-      <Text size="xs" c="dimmed">{t.last(Math.min(MOST, versions.length))}</Text>
+      <Text size="xs" c="dimmed">
+        {t.last(Math.min(MOST, versions.length))}
+      </Text>
       <Timeline bulletSize={14} lineWidth={2}>
         {versions.slice(0, MOST).map((version, index) => (
           <Timeline.Item key={version.version} title={<VersionTitle version={version} />}>
-            <Version {...props} type={type} version={version} before={versions[index + 1]} codes={codes} latest={index === 0} />
+            <Version
+              {...props}
+              type={type}
+              version={version}
+              before={versions[index + 1]}
+              codes={codes}
+              latest={index === 0}
+            />
           </Timeline.Item>
         ))}
       </Timeline>
@@ -51,12 +75,18 @@ function VersionTitle({ version }: { version: HistoryItem }) {
   const { who } = version;
   return (
     <Group gap={6}>
-      <Text size="sm" fw={600}>{t.version(version.version)}</Text>
+      <Text size="sm" fw={600}>
+        {t.version(version.version)}
+      </Text>
       {who === undefined ? null : <Text size="sm">{t.by(who.name)}</Text>}
       {who === undefined || who.type === 'person' ? null : (
-        <Badge size="xs" variant="light" color="gray">{t.kinds[who.type] ?? who.type}</Badge>
+        <Badge size="xs" variant="light" color="gray">
+          {t.kinds[who.type] ?? who.type}
+        </Badge>
       )}
-      <Text size="xs" c="dimmed"><Ago time={version.when} /></Text>
+      <Text size="xs" c="dimmed">
+        <Ago time={version.when} />
+      </Text>
     </Group>
   );
 }
@@ -78,18 +108,35 @@ function Version({ type, version, before, codes, latest, editable, onRestore }: 
   return (
     <Stack gap={4}>
       {earlier === null ? <Text size="sm">{texts.features.changes.first}</Text> : null}
-      {earlier !== null && lines.length === 0 ? <Text size="sm" c="dimmed">{texts.features.changes.nothing}</Text> : null}
+      {earlier !== null && lines.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {texts.features.changes.nothing}
+        </Text>
+      ) : null}
       {lines.map((line) => (
-        <Text key={line.id} size="sm" style={{ overflowWrap: 'anywhere' }}>{line.text}</Text>
+        <Text key={line.id} size="sm" style={{ overflowWrap: 'anywhere' }}>
+          {line.text}
+        </Text>
       ))}
       <Group gap="md">
         {earlier === null ? null : (
-          <Anchor component="button" type="button" size="xs" aria-expanded={compared} onClick={() => setCompared(!compared)}>
+          <Anchor
+            component="button"
+            type="button"
+            size="xs"
+            aria-expanded={compared}
+            onClick={() => setCompared(!compared)}
+          >
             {compared ? t.hide : t.compare}
           </Anchor>
         )}
         {editable && !latest ? (
-          <Button size="compact-xs" variant="light" onClick={() => onRestore(here.draft, here.leftOut)} aria-label={`${t.restore}: ${t.version(version.version)}`}>
+          <Button
+            size="compact-xs"
+            variant="light"
+            onClick={() => onRestore(here.draft, here.leftOut)}
+            aria-label={`${t.restore}: ${t.version(version.version)}`}
+          >
             {t.restore}
           </Button>
         ) : null}

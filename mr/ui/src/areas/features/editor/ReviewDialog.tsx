@@ -52,7 +52,13 @@ export function ReviewDialog({ items, title, lead, confirmLabel, onConfirm, onCl
     }
   };
   return (
-    <Modal opened onClose={onClose} title={title ?? words.title} size="lg" closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal
+      opened
+      onClose={onClose}
+      title={title ?? words.title}
+      size="lg"
+      closeButtonProps={{ 'aria-label': t.common.close }}
+    >
       <Stack gap="md">
         <Failure error={error} />
         {lead === undefined ? null : <Text size="sm">{lead}</Text>}
@@ -65,8 +71,15 @@ export function ReviewDialog({ items, title, lead, confirmLabel, onConfirm, onCl
           </Alert>
         ) : null}
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>{t.common.cancel}</Button>
-          <Button data-autofocus loading={busy} color={production ? PRODUCTION : undefined} onClick={() => void confirm()}>
+          <Button variant="default" onClick={onClose}>
+            {t.common.cancel}
+          </Button>
+          <Button
+            data-autofocus
+            loading={busy}
+            color={production ? PRODUCTION : undefined}
+            onClick={() => void confirm()}
+          >
             {confirmLabel ?? (production ? words.confirm : t.common.save)}
           </Button>
         </Group>
@@ -85,17 +98,31 @@ function Item({ item }: { item: ReviewItem }) {
         <Text fw={600}>{words.in(item.feature, item.environment)}</Text>
         <ProductionMark environment={{ production: item.production }} />
       </Group>
-      {lines.length === 0 ? <Text size="sm" c="dimmed">{words.nothing}</Text> : null}
+      {lines.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {words.nothing}
+        </Text>
+      ) : null}
       <List size="sm" spacing={4}>
         {lines.map((line) => (
           <List.Item key={line.id}>
-            <Text size="sm" style={{ overflowWrap: 'anywhere' }}>{line.text}</Text>
+            <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+              {line.text}
+            </Text>
             {line.diff === undefined ? null : <Diff {...line.diff} label={line.text} />}
           </List.Item>
         ))}
       </List>
-      {item.before.retired && item.after.retired ? <Text size="xs" c="dimmed">{words.retiredNote}</Text> : null}
-      {item.readers === undefined ? null : <Text size="xs" c="dimmed">{words.readers(item.readers)}</Text>}
+      {item.before.retired && item.after.retired ? (
+        <Text size="xs" c="dimmed">
+          {words.retiredNote}
+        </Text>
+      ) : null}
+      {item.readers === undefined ? null : (
+        <Text size="xs" c="dimmed">
+          {words.readers(item.readers)}
+        </Text>
+      )}
     </Stack>
   );
 }

@@ -9,7 +9,12 @@ import {
   useSensor,
   useSensors,
 } from '@dnd-kit/core';
-import { SortableContext, sortableKeyboardCoordinates, useSortable, verticalListSortingStrategy } from '@dnd-kit/sortable';
+import {
+  SortableContext,
+  sortableKeyboardCoordinates,
+  useSortable,
+  verticalListSortingStrategy,
+} from '@dnd-kit/sortable';
 import { CSS } from '@dnd-kit/utilities';
 import { ActionIcon, Box, Group, Paper } from '@mantine/core';
 import { IconGripVertical } from '@tabler/icons-react';
@@ -37,7 +42,8 @@ export function SortableList<T>({ items, id, name, onMove, render, disabled }: S
   const placeOf = (wanted: string | number) => ids.indexOf(String(wanted)) + 1;
   const announcements: Announcements = {
     onDragStart: ({ active }) => t.taken(nameOf(active.id), placeOf(active.id), ids.length),
-    onDragOver: ({ active, over }) => (over === null ? undefined : t.moved(nameOf(active.id), placeOf(over.id), ids.length)),
+    onDragOver: ({ active, over }) =>
+      over === null ? undefined : t.moved(nameOf(active.id), placeOf(over.id), ids.length),
     onDragEnd: ({ active, over }) => t.dropped(nameOf(active.id), placeOf(over?.id ?? active.id), ids.length),
     onDragCancel: ({ active }) => t.cancelled(nameOf(active.id)),
   };
@@ -65,8 +71,21 @@ export function SortableList<T>({ items, id, name, onMove, render, disabled }: S
   );
 }
 
-function Sortable({ id, label, disabled, children }: { id: string; label: string; disabled: boolean; children: ReactNode }) {
-  const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition, isDragging } = useSortable({ id, disabled });
+function Sortable({
+  id,
+  label,
+  disabled,
+  children,
+}: {
+  id: string;
+  label: string;
+  disabled: boolean;
+  children: ReactNode;
+}) {
+  const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition, isDragging } = useSortable({
+    id,
+    disabled,
+  });
   const style = {
     transform: CSS.Translate.toString(transform),
     transition: transition ?? undefined,
@@ -89,7 +108,9 @@ function Sortable({ id, label, disabled, children }: { id: string; label: string
             <IconGripVertical size={16} />
           </ActionIcon>
         )}
-        <Box flex={1} miw={0}>{children}</Box>
+        <Box flex={1} miw={0}>
+          {children}
+        </Box>
       </Group>
     </Paper>
   );

@@ -41,10 +41,20 @@ export function Strategies(props: StrategiesProps) {
     <Stack gap="sm" component="section" aria-label={t.editor.strategies}>
       <div>
         <Text fw={600}>{t.editor.strategies}</Text>
-        <Text size="xs" c="dimmed">{none ? t.editor.noStrategies : t.editor.strategiesHint}</Text>
+        <Text size="xs" c="dimmed">
+          {none ? t.editor.noStrategies : t.editor.strategiesHint}
+        </Text>
       </div>
-      {props.faults?.over ? <Text size="sm" c="red" role="alert">{t.strategy.faults.over}</Text> : null}
-      {props.violations?.general.map((each) => <Text key={each} size="sm" c="red" role="alert">{each}</Text>)}
+      {props.faults?.over ? (
+        <Text size="sm" c="red" role="alert">
+          {t.strategy.faults.over}
+        </Text>
+      ) : null}
+      {props.violations?.general.map((each) => (
+        <Text key={each} size="sm" c="red" role="alert">
+          {each}
+        </Text>
+      ))}
       <CustomStrategies {...props} />
       <Uses {...props} />
       {groups.length === 0 ? null : (
@@ -62,14 +72,20 @@ export function Strategies(props: StrategiesProps) {
                   >
                     {each.name}
                   </Anchor>
-                  <Text size="sm" truncate>{t.grid.serves(words(type, fromWire(type, each.value)))}</Text>
+                  <Text size="sm" truncate>
+                    {t.grid.serves(words(type, fromWire(type, each.value)))}
+                  </Text>
                 </Group>
               </Paper>
             ))}
           </Box>
         </Part>
       )}
-      {none ? null : <Text size="sm" c="dimmed">{t.editor.elseDefault}: {words(type, draft.value)}</Text>}
+      {none ? null : (
+        <Text size="sm" c="dimmed">
+          {t.editor.elseDefault}: {words(type, draft.value)}
+        </Text>
+      )}
     </Stack>
   );
 }
@@ -77,7 +93,9 @@ export function Strategies(props: StrategiesProps) {
 function Part({ title, children }: { title: string; children: ReactNode }) {
   return (
     <Stack gap={6} role="group" aria-label={title}>
-      <Text size="xs" fw={600} c="dimmed">{title}</Text>
+      <Text size="xs" fw={600} c="dimmed">
+        {title}
+      </Text>
       {children}
     </Stack>
   );
@@ -95,7 +113,10 @@ function CustomStrategies({ type, draft, onChange, editable, faults, violations 
     setEdited(null);
   };
   const begin = () =>
-    setEdited({ ...newStrategy(draft.custom.map((each) => each.id)), value: type === 'BOOLEAN' ? draft.value !== true : draft.value });
+    setEdited({
+      ...newStrategy(draft.custom.map((each) => each.id)),
+      value: type === 'BOOLEAN' ? draft.value !== true : draft.value,
+    });
   return (
     <>
       {draft.custom.length === 0 ? null : (
@@ -130,7 +151,13 @@ function CustomStrategies({ type, draft, onChange, editable, faults, violations 
         </Part>
       )}
       {editable ? (
-        <Button variant="default" size="xs" leftSection={<IconPlus size={14} />} onClick={begin} style={{ alignSelf: 'flex-start' }}>
+        <Button
+          variant="default"
+          size="xs"
+          leftSection={<IconPlus size={14} />}
+          onClick={begin}
+          style={{ alignSelf: 'flex-start' }}
+        >
           {t.strategy.add}
         </Button>
       ) : null}
@@ -141,7 +168,9 @@ function CustomStrategies({ type, draft, onChange, editable, faults, violations 
           onSave={take}
           onClose={() => setEdited(null)}
           saveLabel={t.editor.take}
-          {...(violations?.strategies.has(edited.id) ? { serverFaults: violations.strategies.get(edited.id) ?? new Map() } : {})}
+          {...(violations?.strategies.has(edited.id)
+            ? { serverFaults: violations.strategies.get(edited.id) ?? new Map() }
+            : {})}
           readOnly={!editable}
           extra={(strategy, update) => (
             <ValueInput
@@ -186,8 +215,14 @@ function StrategyLine({ name, detail, disabled, error, value, onEdit, onRemove }
     <Stack gap={4}>
       <Group gap="xs" wrap="nowrap" justify="space-between">
         <Group gap={6} wrap="nowrap" miw={0}>
-          <Text size="sm" fw={600} truncate title={name}>{name}</Text>
-          {disabled ? <Badge size="xs" color="gray" variant="light">{t.strategy.disabled}</Badge> : null}
+          <Text size="sm" fw={600} truncate title={name}>
+            {name}
+          </Text>
+          {disabled ? (
+            <Badge size="xs" color="gray" variant="light">
+              {t.strategy.disabled}
+            </Badge>
+          ) : null}
         </Group>
         <Group gap={2} wrap="nowrap">
           {onEdit === undefined ? null : (
@@ -202,12 +237,24 @@ function StrategyLine({ name, detail, disabled, error, value, onEdit, onRemove }
           )}
         </Group>
       </Group>
-      {detail === '' ? null : <Text size="xs" c="dimmed">{detail}</Text>}
+      {detail === '' ? null : (
+        <Text size="xs" c="dimmed">
+          {detail}
+        </Text>
+      )}
       <Group gap="xs" wrap="nowrap">
-        <Text size="xs" c="dimmed">{t.editor.serve}</Text>
-        <Box flex={1} miw={0}>{value}</Box>
+        <Text size="xs" c="dimmed">
+          {t.editor.serve}
+        </Text>
+        <Box flex={1} miw={0}>
+          {value}
+        </Box>
       </Group>
-      {error === undefined ? null : <Text size="xs" c="red" role="alert">{error}</Text>}
+      {error === undefined ? null : (
+        <Text size="xs" c="red" role="alert">
+          {error}
+        </Text>
+      )}
     </Stack>
   );
 }
@@ -216,9 +263,14 @@ const MOST_STRATEGIES = 100;
 
 function Uses({ type, applicationId, draft, onChange, editable, faults, violations }: StrategiesProps) {
   const t = useTexts().features;
-  const known = useApi('listApplicationStrategies', { appId: applicationId, max: MOST_STRATEGIES, sortOrder: 'ASC' }, { enabled: editable || draft.uses.length > 0, staleTime: 60_000 });
+  const known = useApi(
+    'listApplicationStrategies',
+    { appId: applicationId, max: MOST_STRATEGIES, sortOrder: 'ASC' },
+    { enabled: editable || draft.uses.length > 0, staleTime: 60_000 },
+  );
   const set = (uses: UseDraft[]) => onChange({ ...draft, uses });
-  const replace = (next: UseDraft) => set(draft.uses.map((each) => (each.strategyId === next.strategyId ? next : each)));
+  const replace = (next: UseDraft) =>
+    set(draft.uses.map((each) => (each.strategyId === next.strategyId ? next : each)));
   const used = new Set(draft.uses.map((each) => each.strategyId));
   const free = (known.data?.items ?? []).filter((each) => !used.has(each.strategy.id));
   const detailOf = (id: string) => {
@@ -246,7 +298,10 @@ function Uses({ type, applicationId, draft, onChange, editable, faults, violatio
                 name={each.name}
                 detail={detailOf(each.strategyId)}
                 disabled={each.disabled}
-                error={violations?.strategies.get(each.strategyId)?.get('') ?? (faults?.values.has(each.strategyId) ? t.editor.faults.strategyValue : undefined)}
+                error={
+                  violations?.strategies.get(each.strategyId)?.get('') ??
+                  (faults?.values.has(each.strategyId) ? t.editor.faults.strategyValue : undefined)
+                }
                 value={
                   <ValueInput
                     compact
@@ -257,7 +312,9 @@ function Uses({ type, applicationId, draft, onChange, editable, faults, violatio
                     readOnly={!editable}
                   />
                 }
-                onRemove={editable ? () => set(draft.uses.filter((old) => old.strategyId !== each.strategyId)) : undefined}
+                onRemove={
+                  editable ? () => set(draft.uses.filter((old) => old.strategyId !== each.strategyId)) : undefined
+                }
               />
             )}
           />

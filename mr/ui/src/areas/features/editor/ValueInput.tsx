@@ -65,17 +65,29 @@ function Text({ type, value, onChange, label, description, error, readOnly, comp
     readOnly: readOnly ?? false,
     rightSection:
       value === null || readOnly ? null : (
-        <CloseButton size="sm" aria-label={compact ? `${t.editor.clearValue}: ${label}` : t.editor.clearValue} title={t.editor.clearValue} onClick={() => onChange(null)} />
+        <CloseButton
+          size="sm"
+          aria-label={compact ? `${t.editor.clearValue}: ${label}` : t.editor.clearValue}
+          title={t.editor.clearValue}
+          onClick={() => onChange(null)}
+        />
       ),
     styles: { input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 13 } },
   };
   const take = (typed: string) => onChange(number && typed.trim() === '' ? null : typed);
   if (number || compact) {
     return (
-      <TextInput {...common} inputMode={number ? 'decimal' : 'text'} onChange={(event) => take(event.currentTarget.value)} autoComplete="off" />
+      <TextInput
+        {...common}
+        inputMode={number ? 'decimal' : 'text'}
+        onChange={(event) => take(event.currentTarget.value)}
+        autoComplete="off"
+      />
     );
   }
-  return <Textarea {...common} autosize minRows={1} maxRows={12} onChange={(event) => take(event.currentTarget.value)} />;
+  return (
+    <Textarea {...common} autosize minRows={1} maxRows={12} onChange={(event) => take(event.currentTarget.value)} />
+  );
 }
 
 function Document({ value, onChange, label, description, error, readOnly }: ValueInputProps) {
@@ -112,11 +124,19 @@ function DocumentButton({ value, onChange, label, error, readOnly }: ValueInputP
           {readOnly ? t.features.editor.look : t.common.edit}
         </Button>
       </Group>
-      <Modal opened={draft !== undefined} onClose={() => setDraft(undefined)} title={label} size="xl" closeButtonProps={{ 'aria-label': t.common.close }}>
+      <Modal
+        opened={draft !== undefined}
+        onClose={() => setDraft(undefined)}
+        title={label}
+        size="xl"
+        closeButtonProps={{ 'aria-label': t.common.close }}
+      >
         <Document type="JSON" value={draft ?? null} onChange={setDraft} label={label} readOnly={readOnly ?? false} />
         {readOnly ? null : (
           <Group justify="flex-end" mt="md">
-            <Button variant="default" onClick={() => setDraft(undefined)}>{t.common.cancel}</Button>
+            <Button variant="default" onClick={() => setDraft(undefined)}>
+              {t.common.cancel}
+            </Button>
             <Button
               disabled={draft !== undefined && valueFault('JSON', draft) !== null}
               onClick={() => {

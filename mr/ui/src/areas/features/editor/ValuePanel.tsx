@@ -6,11 +6,13 @@ import { AppLink } from '@/app/navigate';
 import { isAnyPortfolioAdmin } from '@/app/permissions';
 import { useMe } from '@/app/session';
 import { Ago, Failure } from '@/kit';
+import { ProductionMark } from '@/kit/ProductionMark';
 import { useTexts } from '@/texts';
 import { type Draft, draftOf } from '../model/draft';
 import { contentEditable, lockEditable, type Rights } from '../model/rights';
 import type { FeatureType } from '../model/wire';
 import type { ViolationTexts } from '../strategies/violations';
+import { CopyFrom } from './CopyFrom';
 import type { Editing } from './drafts';
 import { draftFaults } from './faults';
 import { HistoryPanel } from './HistoryPanel';
@@ -28,6 +30,8 @@ interface ValuePanelProps {
   featureKey: string;
   type: FeatureType;
   environment: FeatureEnvironment;
+  /** Those whose values may be seen, to copy from. */
+  others: readonly FeatureEnvironment[];
   rights: Rights;
   editing: Editing | undefined;
   refusal: Refusal | undefined;
@@ -50,7 +54,18 @@ export function ValuePanel(props: ValuePanelProps) {
   const valueError = faults?.value === 'number' ? t.editor.faults.number : undefined;
   return (
     <Stack gap="md">
-      <Changed {...props} />
+      <div>
+        <Group justify="space-between" mih={30}>
+          <Group gap="xs">
+            <Text fw={650} component="h2" m={0}>
+              {environment.environment.name}
+            </Text>
+            <ProductionMark environment={environment.environment} />
+          </Group>
+          {editable ? <CopyFrom type={type} others={props.others} draft={draft} onChange={onChange} /> : null}
+        </Group>
+        <Changed {...props} />
+      </div>
       <Meanwhile {...props} />
       {refusal === undefined || refusal.violations !== null ? null : <Failure error={refusal.error} />}
       <LockRow draft={draft} base={base} rights={rights} onChange={onChange} />
@@ -103,7 +118,12 @@ export function ValuePanel(props: ValuePanelProps) {
               {t.editor.audit}
             </Anchor>
           ) : null}
-          <Anchor component={AppLink} to="/playground" search={{ environment: environment.environment.id, feature: props.featureKey }} size="sm">
+          <Anchor
+            component={AppLink}
+            to="/playground"
+            search={{ environment: environment.environment.id, feature: props.featureKey }}
+            size="sm"
+          >
             {t.editor.why}
           </Anchor>
         </Group>
@@ -133,7 +153,8 @@ function Changed({ environment }: ValuePanelProps) {
         t.neverSet
       ) : (
         <>
-          {who === undefined ? t.changedPlain(value.version) : t.changedBy(who, value.version)} <Ago time={value.whenUpdated} />
+          {who === undefined ? t.changedPlain(value.version) : t.changedBy(who, value.version)}{' '}
+          <Ago time={value.whenUpdated} />
         </>
       )}
       {environment.serviceAccounts.length > 0 ? ` · ${t.accounts(environment.serviceAccounts.length)}` : ''}
@@ -151,7 +172,9 @@ function Meanwhile({ environment, editing, onCompare }: ValuePanelProps) {
     <Alert color="orange" p="xs" role="status">
       <Group justify="space-between">
         <Text size="sm">{who === undefined ? t.movedMeanwhilePlain : t.movedMeanwhile(who)}</Text>
-        <Button size="compact-sm" variant="default" onClick={onCompare}>{t.compare}</Button>
+        <Button size="compact-sm" variant="default" onClick={onCompare}>
+          {t.compare}
+        </Button>
       </Group>
     </Alert>
   );
@@ -177,7 +200,11 @@ function LockRow({ draft, base, rights, onChange }: LockRowProps) {
         disabled={!lockEditable(rights, base)}
         thumbIcon={draft.locked ? <IconLock size={12} color="var(--mantine-color-yellow-8)" /> : undefined}
       />
-      {note === null ? null : <Alert variant="light" color={note === 'unlockFirst' ? 'yellow' : 'gray'} p="xs"><Text size="sm">{t[note]}</Text></Alert>}
+      {note === null ? null : (
+        <Alert variant="light" color={note === 'unlockFirst' ? 'yellow' : 'gray'} p="xs">
+          <Text size="sm">{t[note]}</Text>
+        </Alert>
+      )}
     </Stack>
   );
 }

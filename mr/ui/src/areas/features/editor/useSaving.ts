@@ -18,6 +18,8 @@ interface SavingInput {
   feature: Feature;
   values: readonly FeatureEnvironment[];
   drafts: Drafts;
+  /** Something has to be corrected there first. */
+  onFaulty: (environmentId: string) => void;
 }
 
 interface Conflict {
@@ -47,13 +49,14 @@ export interface Saved {
 /** The conflict is shown instead of an error. */
 class InConflict extends Error {}
 
-export function useSaving({ applicationId, feature, values, drafts }: SavingInput) {
+export function useSaving({ applicationId, feature, values, drafts, onFaulty }: SavingInput) {
   const texts = useTexts();
   const t = texts.features;
   const client = useQueryClient();
   const put = useSave();
   const [busy, setBusy] = useState(false);
   const [refusals, setRefusals] = useState<ReadonlyMap<string, Refusal>>(new Map());
+  const [faulty, setFaulty] = useState(false);
   const [asked, setAsked] = useState<readonly string[] | null>(null);
   const [conflicting, setConflicting] = useState<{ id: string; theirs: FeatureEnvironment } | null>(null);
   const [saved, setSaved] = useState<Saved | null>(null);
@@ -61,6 +64,7 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
   const key = feature.key ?? '';
 
   const forget = useCallback((id: string) => {
+    setFaulty(false);
     setRefusals((before) => {
       if (!before.has(id)) return before;
       const after = new Map(before);
@@ -112,9 +116,18 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
 
   const save = (ids: readonly string[]): void => {
     if (busy) return;
-    const faulty = ids.some((id) => draftFaults(type, drafts.editing.get(id)?.draft ?? draftOf(type, undefined)) !== null && drafts.editing.has(id));
-    if (faulty) return;
-    const production = ids.some((id) => values.find((each) => each.environment.id === id)?.environment.production === true);
+    const wrong = ids.find((id) => {
+      const editing = drafts.editing.get(id);
+      return editing !== undefined && draftFaults(type, editing.draft) !== null;
+    });
+    setFaulty(wrong !== undefined);
+    if (wrong !== undefined) {
+      onFaulty(wrong);
+      return;
+    }
+    const production = ids.some(
+      (id) => values.find((each) => each.environment.id === id)?.environment.production === true,
+    );
     if (production) setAsked(ids);
     else void run(ids);
   };
@@ -168,7 +181,7 @@ export function useSaving({ applicationId, feature, values, drafts }: SavingInpu
     };
   }
 
-  return { save, busy, saved, refusals, forget, review, conflict, compare };
+  return { save, busy, faulty, saved, refusals, forget, review, conflict, compare };
 }
 
 function reviewItem(feature: Feature, values: readonly FeatureEnvironment[], drafts: Drafts, id: string): ReviewItem[] {

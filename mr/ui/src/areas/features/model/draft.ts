@@ -64,7 +64,10 @@ export function customOf(type: FeatureType, strategy: Strategy): CustomDraft {
 }
 
 /** The body that saves a draft which was made from that version (0: there was no value yet). */
-export function toWire(draft: Draft, place: { key: string; environmentId: string; version: number }): FeatureValueInput {
+export function toWire(
+  draft: Draft,
+  place: { key: string; environmentId: string; version: number },
+): FeatureValueInput {
   return {
     key: place.key,
     environmentId: place.environmentId,
@@ -87,9 +90,7 @@ export function sameCustom(type: FeatureType, one: CustomDraft, other: CustomDra
 
 export function sameUse(type: FeatureType, one: UseDraft, other: UseDraft): boolean {
   return (
-    one.strategyId === other.strategyId &&
-    one.disabled === other.disabled &&
-    sameServed(type, one.value, other.value)
+    one.strategyId === other.strategyId && one.disabled === other.disabled && sameServed(type, one.value, other.value)
   );
 }
 

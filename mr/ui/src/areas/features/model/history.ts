@@ -63,7 +63,8 @@ export function documentOf(t: Texts, type: FeatureType, item: HistoryItem): stri
   for (const each of item.rolloutStrategies) {
     const strategy = customOf(type, each);
     lines.push(`${strategy.name}: ${g.serves(valueWords(t, type, strategy.value))}`);
-    if (strategy.percentage !== null) lines.push(`  ${t.features.strategy.shareOf(formatPercent(strategy.percentage), '')}`);
+    if (strategy.percentage !== null)
+      lines.push(`  ${t.features.strategy.shareOf(formatPercent(strategy.percentage), '')}`);
     for (const condition of strategy.conditions) lines.push(`  ${conditionWords(t.features.strategy, condition)}`);
   }
   return lines.join('\n');

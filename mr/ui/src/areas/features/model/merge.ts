@@ -74,11 +74,8 @@ export function compare(type: FeatureType, base: Draft, mine: Draft, theirs: Dra
     part('value', 'value', base.value, mine.value, theirs.value, (a, b) => sameServed(type, a, b)),
     part('locked', 'locked', base.locked, mine.locked, theirs.locked, equal),
     part('retired', 'retired', base.retired, mine.retired, theirs.retired, equal),
-    ...listParts(
-      'custom',
-      { base: base.custom, mine: mine.custom, theirs: theirs.custom },
-      customKey,
-      (a, b) => sameCustom(type, a, b),
+    ...listParts('custom', { base: base.custom, mine: mine.custom, theirs: theirs.custom }, customKey, (a, b) =>
+      sameCustom(type, a, b),
     ),
     ...listParts('use', { base: base.uses, mine: mine.uses, theirs: theirs.uses }, useKey, (a, b) =>
       sameUse(type, a, b),
@@ -99,7 +96,12 @@ export function resolve(parts: readonly Part[], mine: Draft, theirs: Draft, chos
     const found = find(id);
     return found === undefined ? fallback : ((side(found) === 'mine' ? found.mine : found.theirs) as T);
   };
-  const list = <T>(kind: 'custom' | 'use', mineList: readonly T[], theirList: readonly T[], key: (each: T) => string) => {
+  const list = <T>(
+    kind: 'custom' | 'use',
+    mineList: readonly T[],
+    theirList: readonly T[],
+    key: (each: T) => string,
+  ) => {
     const order = find(`${kind}:order`);
     const leading = order !== undefined && side(order) === 'mine' ? mineList : theirList;
     const other = leading === mineList ? theirList : mineList;

@@ -25,7 +25,8 @@ export function spread(client: QueryClient, place: Place, value: FeatureValue): 
   );
   client.setQueriesData<FeatureEnvironment[]>(
     { queryKey: [VALUES, { id: place.applicationId, key: place.key }] },
-    (list) => list?.map((each) => (each.environment.id === place.environmentId ? { ...each, featureValue: value } : each)),
+    (list) =>
+      list?.map((each) => (each.environment.id === place.environmentId ? { ...each, featureValue: value } : each)),
   );
   void invalidate(client, HISTORY);
 }
@@ -48,7 +49,11 @@ export function useSave(): Save {
 }
 
 /** Ask for one feature's values in all environments, whatever is cached. */
-export async function freshValues(client: QueryClient, applicationId: string, key: string): Promise<FeatureEnvironment[]> {
+export async function freshValues(
+  client: QueryClient,
+  applicationId: string,
+  key: string,
+): Promise<FeatureEnvironment[]> {
   const values = await call(VALUES, { params: { id: applicationId, key } });
   client.setQueryData([VALUES, { id: applicationId, key }], values);
   for (const each of values) {

@@ -11,7 +11,9 @@ const BETA: CustomDraft = {
   id: 'beta',
   name: 'Beta',
   percentage: 200_000,
-  conditions: [{ id: 'c', fieldName: 'country', type: 'STRING', conditional: 'EQUALS', values: ['new_zealand', 'fiji'] }],
+  conditions: [
+    { id: 'c', fieldName: 'country', type: 'STRING', conditional: 'EQUALS', values: ['new_zealand', 'fiji'] },
+  ],
   value: true,
 };
 
@@ -34,7 +36,10 @@ describe('a change in words', () => {
   });
 
   it('says only what changed of a strategy', () => {
-    const [one, other] = [{ ...before, custom: [BETA] }, { ...before, custom: [{ ...BETA, value: false }] }];
+    const [one, other] = [
+      { ...before, custom: [BETA] },
+      { ...before, custom: [{ ...BETA, value: false }] },
+    ];
     expect(texts(one, other)).toEqual(['Strategy “Beta” serves Off instead of On']);
   });
 
@@ -53,7 +58,15 @@ describe('a version of the history', () => {
     rolloutStrategies: [
       { id: '@abc', name: 'Team', percentageAttributes: [], attributes: [], value: true, disabled: false },
       { id: '@old', name: 'Gone', percentageAttributes: [], attributes: [], value: true, disabled: false },
-      { id: 'ab12', name: 'Own', percentage: 1, percentageAttributes: [], attributes: [], value: false, disabled: false },
+      {
+        id: 'ab12',
+        name: 'Own',
+        percentage: 1,
+        percentageAttributes: [],
+        attributes: [],
+        value: false,
+        disabled: false,
+      },
     ],
   };
 

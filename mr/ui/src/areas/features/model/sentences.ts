@@ -67,7 +67,9 @@ function customSentences(t: Texts, type: FeatureType, part: Part): Sentence[] {
   const found: Sentence[] = [];
   if (before.name !== after.name) found.push(said(':name', words.strategyName(before.name, after.name)));
   if (!sameServed(type, before.value, after.value)) {
-    found.push(said(':value', words.strategyValue(after.name, short(t, type, before.value), short(t, type, after.value))));
+    found.push(
+      said(':value', words.strategyValue(after.name, short(t, type, before.value), short(t, type, after.value))),
+    );
   }
   const [was, is] = [strategyWords(t.features.strategy, before), strategyWords(t.features.strategy, after)];
   if (was !== is) found.push(said(':words', words.strategyWords(after.name, was, is)));

@@ -30,7 +30,9 @@ export function sameServed(type: FeatureType, one: Served, other: Served): boole
 function sameNumber(one: string, other: string): boolean {
   const [a, b] = [Number(one), Number(other)];
   // Beyond exact doubles two different numbers may look equal; then only equal texts are.
-  return Number.isFinite(a) && a === b && Math.abs(a) <= Number.MAX_SAFE_INTEGER && digits(one) <= 15 && digits(other) <= 15;
+  return (
+    Number.isFinite(a) && a === b && Math.abs(a) <= Number.MAX_SAFE_INTEGER && digits(one) <= 15 && digits(other) <= 15
+  );
 }
 
 function digits(text: string): number {

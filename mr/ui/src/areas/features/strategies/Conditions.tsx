@@ -1,5 +1,18 @@
 /** The conditions of a strategy: rows of field, comparison and values. */
-import { ActionIcon, Autocomplete, Button, Group, Menu, MultiSelect, Paper, Select, Stack, TagsInput, Text, TextInput } from '@mantine/core';
+import {
+  ActionIcon,
+  Autocomplete,
+  Button,
+  Group,
+  Menu,
+  MultiSelect,
+  Paper,
+  Select,
+  Stack,
+  TagsInput,
+  Text,
+  TextInput,
+} from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useTexts } from '@/texts';
 import type { Conditional, FieldType } from '../model/wire';
@@ -18,14 +31,24 @@ interface ConditionsProps {
 export function Conditions({ conditions, onChange, faults, serverFaults, readOnly }: ConditionsProps) {
   const t = useTexts().features.strategy;
   const add = (fieldName: string) => {
-    const fresh: ConditionDraft = { id: shortId(conditions.map((each) => each.id)), fieldName, type: 'STRING', conditional: 'EQUALS', values: [] };
+    const fresh: ConditionDraft = {
+      id: shortId(conditions.map((each) => each.id)),
+      fieldName,
+      type: 'STRING',
+      conditional: 'EQUALS',
+      values: [],
+    };
     onChange([...conditions, settled(fresh)]);
   };
   return (
     <Stack gap="xs" role="group" aria-label={t.conditions}>
       <div>
-        <Text size="sm" fw={500}>{t.conditions}</Text>
-        <Text size="xs" c="dimmed">{conditions.length === 0 ? t.noConditions : t.conditionsHint}</Text>
+        <Text size="sm" fw={500}>
+          {t.conditions}
+        </Text>
+        <Text size="xs" c="dimmed">
+          {conditions.length === 0 ? t.noConditions : t.conditionsHint}
+        </Text>
       </div>
       {conditions.map((each) => (
         <Condition
@@ -42,7 +65,10 @@ export function Conditions({ conditions, onChange, faults, serverFaults, readOnl
   );
 }
 
-function faultText(t: ReturnType<typeof useTexts>['features']['strategy'], fault: ConditionFault | undefined): string | undefined {
+function faultText(
+  t: ReturnType<typeof useTexts>['features']['strategy'],
+  fault: ConditionFault | undefined,
+): string | undefined {
   return fault === undefined ? undefined : t.faults[fault];
 }
 
@@ -57,7 +83,9 @@ function AddCondition({ onAdd }: { onAdd: (fieldName: string) => void }) {
       </Menu.Target>
       <Menu.Dropdown>
         {WELL_KNOWN.map((field) => (
-          <Menu.Item key={field.name} onClick={() => onAdd(field.name)}>{fieldWords(t, field.name)}</Menu.Item>
+          <Menu.Item key={field.name} onClick={() => onAdd(field.name)}>
+            {fieldWords(t, field.name)}
+          </Menu.Item>
         ))}
         <Menu.Divider />
         <Menu.Item onClick={() => onAdd('')}>{t.custom}</Menu.Item>
@@ -83,7 +111,9 @@ function Condition({ value, onChange, onRemove, error, readOnly }: ConditionProp
         {field === undefined ? (
           <CustomField value={value} onChange={onChange} readOnly={readOnly} />
         ) : (
-          <Text size="sm" fw={500} w={130} pt={7}>{fieldWords(t, value.fieldName)}</Text>
+          <Text size="sm" fw={500} w={130} pt={7}>
+            {fieldWords(t, value.fieldName)}
+          </Text>
         )}
         <Select
           aria-label={t.comparison}
@@ -99,7 +129,13 @@ function Condition({ value, onChange, onRemove, error, readOnly }: ConditionProp
           <ValuesInput value={value} onChange={onChange} error={error} readOnly={readOnly} />
         </div>
         {readOnly ? null : (
-          <ActionIcon variant="subtle" color="gray" mt={4} onClick={onRemove} aria-label={t.removeCondition(fieldWords(t, value.fieldName))}>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            mt={4}
+            onClick={onRemove}
+            aria-label={t.removeCondition(fieldWords(t, value.fieldName))}
+          >
             <IconTrash size={16} />
           </ActionIcon>
         )}
@@ -142,7 +178,12 @@ function retyped(value: ConditionDraft, type: FieldType): ConditionDraft {
   return settled({ ...value, type, values: crossing ? [] : value.values });
 }
 
-function ValuesInput({ value, onChange, error, readOnly }: Pick<ConditionProps, 'value' | 'onChange' | 'error' | 'readOnly'>) {
+function ValuesInput({
+  value,
+  onChange,
+  error,
+  readOnly,
+}: Pick<ConditionProps, 'value' | 'onChange' | 'error' | 'readOnly'>) {
   const t = useTexts().features.strategy;
   const choices = wellKnown(value.fieldName)?.choices ?? null;
   const set = (values: string[]) => onChange({ ...value, values });
@@ -189,7 +230,9 @@ function ValuesInput({ value, onChange, error, readOnly }: Pick<ConditionProps, 
         error={error}
         readOnly={readOnly}
       />
-      {readOnly || value.conditional === 'REGEX' ? null : <Picker type={value.type} onPick={(text) => set([...new Set([...value.values, text])])} />}
+      {readOnly || value.conditional === 'REGEX' ? null : (
+        <Picker type={value.type} onPick={(text) => set([...new Set([...value.values, text])])} />
+      )}
     </Group>
   );
 }

@@ -72,8 +72,14 @@ export function StrategyDialog<T extends StrategyDraft>(props: StrategyDialogPro
           />
           {props.extra?.(draft, setDraft)}
           <Group justify="flex-end">
-            <Button variant="default" onClick={props.onClose}>{props.readOnly ? t.common.close : t.common.cancel}</Button>
-            {props.readOnly ? null : <Button type="submit" loading={busy}>{props.saveLabel ?? t.common.save}</Button>}
+            <Button variant="default" onClick={props.onClose}>
+              {props.readOnly ? t.common.close : t.common.cancel}
+            </Button>
+            {props.readOnly ? null : (
+              <Button type="submit" loading={busy}>
+                {props.saveLabel ?? t.common.save}
+              </Button>
+            )}
           </Group>
         </Stack>
       </form>

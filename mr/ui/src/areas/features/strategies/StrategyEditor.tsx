@@ -22,7 +22,13 @@ export interface StrategyEditorProps {
   readOnly?: boolean;
 }
 
-export function StrategyEditor({ value, onChange, strict = false, serverFaults, readOnly = false }: StrategyEditorProps) {
+export function StrategyEditor({
+  value,
+  onChange,
+  strict = false,
+  serverFaults,
+  readOnly = false,
+}: StrategyEditorProps) {
   const t = useTexts().features.strategy;
   const fault = strategyFault(value);
   const own = serverFaults?.get('');
@@ -46,8 +52,16 @@ export function StrategyEditor({ value, onChange, strict = false, serverFaults, 
         serverFaults={serverFaults ?? new Map()}
         readOnly={readOnly}
       />
-      {strict && fault?.empty ? <Text c="red" size="sm" role="alert">{t.faults.empty}</Text> : null}
-      {own === undefined ? null : <Alert color="red" role="alert">{own}</Alert>}
+      {strict && fault?.empty ? (
+        <Text c="red" size="sm" role="alert">
+          {t.faults.empty}
+        </Text>
+      ) : null}
+      {own === undefined ? null : (
+        <Alert color="red" role="alert">
+          {own}
+        </Alert>
+      )}
       {fault === null ? (
         <Text size="sm" c="dimmed" aria-live="polite">
           {strategyWords(t, value)}
@@ -57,20 +71,32 @@ export function StrategyEditor({ value, onChange, strict = false, serverFaults, 
   );
 }
 
-function nameError(t: ReturnType<typeof useTexts>['features']['strategy'], fault: StrategyFault | null, strict: boolean) {
+function nameError(
+  t: ReturnType<typeof useTexts>['features']['strategy'],
+  fault: StrategyFault | null,
+  strict: boolean,
+) {
   if (fault?.name === 'long') return t.faults.nameLong;
   return strict && fault?.name === 'missing' ? t.faults.nameMissing : undefined;
 }
 
 /** While somebody is typing, only what was typed is called wrong, not what is still to come. */
 function shownFaults(fault: StrategyFault | null, value: StrategyDraft) {
-  const typed = new Set(value.conditions.filter((each) => each.values.length > 0 && each.fieldName !== '').map((each) => each.id));
+  const typed = new Set(
+    value.conditions.filter((each) => each.values.length > 0 && each.fieldName !== '').map((each) => each.id),
+  );
   return new Map([...(fault?.conditions ?? [])].filter(([id]) => typed.has(id)));
 }
 
-function ShareInput({ value, onChange, readOnly }: Pick<StrategyEditorProps, 'value' | 'onChange'> & { readOnly: boolean }) {
+function ShareInput({
+  value,
+  onChange,
+  readOnly,
+}: Pick<StrategyEditorProps, 'value' | 'onChange'> & { readOnly: boolean }) {
   const t = useTexts().features.strategy;
-  const [text, setText] = useState(() => (value.percentage === null || Number.isNaN(value.percentage) ? '' : formatPercent(value.percentage)));
+  const [text, setText] = useState(() =>
+    value.percentage === null || Number.isNaN(value.percentage) ? '' : formatPercent(value.percentage),
+  );
   const wrong = value.percentage !== null && !(value.percentage >= 0 && value.percentage <= 1_000_000);
   return (
     <>
@@ -85,12 +111,18 @@ function ShareInput({ value, onChange, readOnly }: Pick<StrategyEditorProps, 'va
         }}
         error={wrong ? t.faults.percentage : undefined}
         inputMode="decimal"
-        rightSection={<Text size="sm" c="dimmed">%</Text>}
+        rightSection={
+          <Text size="sm" c="dimmed">
+            %
+          </Text>
+        }
         readOnly={readOnly}
         styles={{ wrapper: { maxWidth: 240 } }}
       />
       {value.percentageAttributes.length > 0 ? (
-        <Text size="sm" c="dimmed">{t.keptAttributes(value.percentageAttributes.join(', '))}</Text>
+        <Text size="sm" c="dimmed">
+          {t.keptAttributes(value.percentageAttributes.join(', '))}
+        </Text>
       ) : null}
     </>
   );

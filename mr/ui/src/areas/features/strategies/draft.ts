@@ -148,6 +148,8 @@ export function parsePercent(text: string): number | null {
 
 export function formatPercent(percentage: number): string {
   const whole = Math.trunc(percentage / 10_000);
-  const fraction = String(percentage % 10_000).padStart(4, '0').replace(/0+$/, '');
+  const fraction = String(percentage % 10_000)
+    .padStart(4, '0')
+    .replace(/0+$/, '');
   return fraction === '' ? String(whole) : `${whole}.${fraction}`;
 }

@@ -46,9 +46,9 @@ describe('strategies', () => {
   it('wants a name, and a share or a condition', () => {
     expect(strategyFault(newStrategy())).toMatchObject({ name: 'missing', empty: true });
     expect(strategyFault({ ...newStrategy(), name: 'A', percentage: 1 })).toBeNull();
-    expect(strategyFault({ ...newStrategy(), name: 'A', conditions: [condition({ values: [] })] })?.conditions.get('c')).toBe(
-      'noValues',
-    );
+    expect(
+      strategyFault({ ...newStrategy(), name: 'A', conditions: [condition({ values: [] })] })?.conditions.get('c'),
+    ).toBe('noValues');
   });
 
   it('adds up the shares of strategies without conditions', () => {

@@ -15,8 +15,7 @@ export interface WellKnownField {
 
 export const DEVICES = ['browser', 'mobile', 'desktop', 'server', 'watch', 'embedded'] as const;
 export const PLATFORMS = ['linux', 'windows', 'macos', 'android', 'ios'] as const;
-export const COUNTRIES: readonly string[] =
-  `
+export const COUNTRIES: readonly string[] = `
   afghanistan albania algeria andorra angola antigua_and_barbuda argentina armenia australia austria
   azerbaijan the_bahamas bahrain bangladesh barbados belarus belgium belize benin bhutan bolivia
   bosnia_and_herzegovina botswana brazil brunei bulgaria burkina_faso burundi cabo_verde cambodia cameroon
@@ -36,7 +35,9 @@ export const COUNTRIES: readonly string[] =
   switzerland syria taiwan tajikistan tanzania thailand togo tonga trinidad_and_tobago tunisia turkey
   turkmenistan tuvalu uganda ukraine united_arab_emirates united_kingdom united_states uruguay uzbekistan
   vanuatu vatican_city venezuela vietnam yemen zambia zimbabwe
-`.trim().split(/\s+/);
+`
+  .trim()
+  .split(/\s+/);
 
 export const WELL_KNOWN: readonly WellKnownField[] = [
   { name: 'country', type: 'STRING', choices: COUNTRIES },
@@ -62,7 +63,19 @@ export const FIELD_TYPES: readonly FieldType[] = [
 
 const ORDERED: readonly Conditional[] = ['EQUALS', 'NOT_EQUALS', 'LESS', 'LESS_EQUALS', 'GREATER', 'GREATER_EQUALS'];
 const CONDITIONALS: Readonly<Record<FieldType, readonly Conditional[]>> = {
-  STRING: ['EQUALS', 'NOT_EQUALS', 'INCLUDES', 'EXCLUDES', 'STARTS_WITH', 'ENDS_WITH', 'REGEX', 'LESS', 'LESS_EQUALS', 'GREATER', 'GREATER_EQUALS'],
+  STRING: [
+    'EQUALS',
+    'NOT_EQUALS',
+    'INCLUDES',
+    'EXCLUDES',
+    'STARTS_WITH',
+    'ENDS_WITH',
+    'REGEX',
+    'LESS',
+    'LESS_EQUALS',
+    'GREATER',
+    'GREATER_EQUALS',
+  ],
   NUMBER: [...ORDERED, 'INCLUDES', 'EXCLUDES'],
   BOOLEAN: ['EQUALS', 'NOT_EQUALS'],
   DATE: [...ORDERED, 'INCLUDES', 'EXCLUDES', 'STARTS_WITH', 'ENDS_WITH', 'REGEX'],
@@ -75,8 +88,7 @@ const CHOICE_CONDITIONALS: readonly Conditional[] = ['EQUALS', 'NOT_EQUALS'];
 
 /** Comparisons of a type; a field with fixed choices only has those that make sense for a choice. */
 export function conditionalsOf(condition: ConditionDraft): readonly Conditional[] {
-  const offered =
-    wellKnown(condition.fieldName)?.choices == null ? CONDITIONALS[condition.type] : CHOICE_CONDITIONALS;
+  const offered = wellKnown(condition.fieldName)?.choices == null ? CONDITIONALS[condition.type] : CHOICE_CONDITIONALS;
   // What another client has set stays selectable.
   return offered.includes(condition.conditional) ? offered : [...offered, condition.conditional];
 }
