@@ -48,6 +48,7 @@ PARENT: Final = "parent"
 LOOK_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
+SCRAPE_SECONDS: Final = 2.0
 FROZEN_SECONDS: Final = 30.0
 """A worker that answers nothing for so long is ended: connections that it holds are lost already."""
 STARTING_SECONDS: Final = 120.0
@@ -104,6 +105,8 @@ class Seat:
         self.operations = listening_socket(LOOPBACK, 0)
         self.url = f"http://{LOOPBACK}:{self.operations.getsockname()[1]}"
         self.process: asyncio.subprocess.Process | None = None
+        #: Whether who sits here has ever answered.
+        self.heard = False
         self.ready = False
         #: True once somebody here was ready.
         self.was_ready = False
@@ -214,8 +217,8 @@ class Workers:
         if seat.process is process:
             self._totals.saw(seat.member, Page(answer.body.decode()))
 
-    async def _ask(self, seat: Seat, path: str) -> Answer:
-        return await self._client.get(seat.url + path, deadline_seconds=ANSWER_SECONDS, attempts=1)
+    async def _ask(self, seat: Seat, path: str, *, seconds: float = ANSWER_SECONDS) -> Answer:
+        return await self._client.get(seat.url + path, deadline_seconds=seconds, attempts=1)
 
     async def _keep(self, seat: Seat) -> None:
         failures = 0
@@ -264,7 +267,7 @@ class Workers:
             if process.returncode is None:
                 process.kill()
             seat.process = None
-            seat.ready = False
+            seat.heard = seat.ready = False
             self._totals.ended(seat.member)
         return status
 
@@ -280,7 +283,7 @@ class Workers:
                     seat.send(signal.SIGKILL)
                     return
             else:
-                heard_at, patience = time.monotonic(), FROZEN_SECONDS
+                heard_at, patience, seat.heard = time.monotonic(), FROZEN_SECONDS, True
                 seat.ready = answer.status == 200
                 seat.was_ready = seat.was_ready or seat.ready
             await asyncio.sleep(WATCH_SECONDS if seat.ready else LOOK_SECONDS)

@@ -159,9 +159,13 @@ def _bursts(scene: Scene, count: int, times: int) -> Iterator[Row]:
 
 
 def _reached(process: BurgeeProcess, metric: str, position: int) -> float:
-    """When the process had come to a position, to a fiftieth of a second."""
+    """When the process had come to a position, to a fifth of a second."""
     eventually_sync(
-        lambda: process.metric(metric) >= position, within_seconds=120, what=f"{process.name} at {position}"
+        lambda: process.metric(metric) >= position,
+        within_seconds=120,
+        # To tell its metrics costs a process some milliseconds.
+        every_seconds=0.2,
+        what=f"{process.name} at {position}",
     )
     return time.perf_counter()
 
