@@ -7,6 +7,7 @@ import ipaddress
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from edge.recent import Recent
@@ -27,11 +28,14 @@ def caller_of(client: Address | None) -> str:
 
     Proxies are the server's business: it puts the address that a trusted one forwarded in place of theirs.
     """
+    return _caller(client[0]) if client else "unknown"
+
+
+@lru_cache(maxsize=CALLERS_REMEMBERED)
+def _caller(text: str) -> str:
     try:
-        address = ipaddress.ip_address(client[0]) if client else None
+        address = ipaddress.ip_address(text)
     except ValueError:
-        address = None
-    if address is None:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
         return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
