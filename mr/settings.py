@@ -27,9 +27,9 @@ class MrSettings(ServingSettings, WritingSettings, BusSettings):
 
     public_url: HttpAddress | None = Field(
         None,
-        description="The address that people and SDKs use, for links in invitations and on the SDK pages. With a"
-        " path (`https://example.org/flags`) the web interface lives below it, and the proxy takes the path"
-        " off; unset = built from host and port.",
+        description="The address that people and SDKs use, for links in invitations and on the SDK pages. "
+        "With a path (`https://example.org/flags`) the web interface lives below it, and the proxy takes the "
+        "path off; unset = built from host and port.",
     )
     internal_port: Port | None = Field(
         None, description="The port of the internal API that Dacha and Edge call; unset = it is not served."
