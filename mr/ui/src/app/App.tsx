@@ -29,7 +29,7 @@ const queries = new QueryClient({
 let shownTo = currentSession().person?.id?.id;
 onSession(() => {
   const now = currentSession().person?.id?.id;
-  if (now !== shownTo) queries.clear();
+  if (now !== shownTo) void queries.resetQueries();
   shownTo = now;
 });
 
