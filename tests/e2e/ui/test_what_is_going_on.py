@@ -109,7 +109,7 @@ async def test_the_audit_is_searched_and_shows_what_changed(person: Person, shop
     await shop.robot.set(shop.application.environment_id, "BANNER", "harvest")
     await person.open(shop.at("/audit"))
     await page.get_by_role("combobox", name="Kind of object").click()
-    await page.get_by_role("option", name="value", exact=True).click()
+    await page.get_by_role("option", name="feature value", exact=True).click()
     row = page.get_by_role("row").filter(has_text="Deckhand").filter(has_text="BANNER").first
     await row.get_by_role("button", name="Details of the change of BANNER").click()
     await expect(page.get_by_text("harvest")).to_be_visible()

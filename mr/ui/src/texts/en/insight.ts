@@ -125,6 +125,8 @@ export const insight = {
     ofThisObject: 'Everything about this object',
     byThisPerson: 'Everything by this person',
     inThisEnvironment: 'Everything in this environment',
+    within: (place: string) => `in ${place}`,
+    changed: (members: string) => `(${members})`,
     noMembers: 'No member has changed.',
     before: 'before:',
     after: 'after:',
@@ -139,7 +141,7 @@ export const insight = {
     actors: { system: 'The server', anonymous: 'Somebody not signed in' } as Record<string, string>,
     actions: { create: 'created', update: 'changed', delete: 'deleted', restore: 'restored' },
     kinds: {
-      'feature-value': 'value',
+      'feature-value': 'feature value',
       feature: 'feature',
       'feature-group': 'feature group',
       'feature-filter': 'feature filter',

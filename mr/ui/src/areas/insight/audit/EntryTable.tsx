@@ -1,8 +1,9 @@
 import { ActionIcon, Anchor, Badge, Collapse, Group, Menu, Table, Text } from '@mantine/core';
 import { IconChevronDown, IconChevronRight, IconDots } from '@tabler/icons-react';
 import { useState } from 'react';
-import type { AuditEntry } from '@/api/schema';
+import type { AuditEntry, AuditObject } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
+import { usePlace } from '@/app/place';
 import { Ago } from '@/kit';
 import { useTexts } from '@/texts';
 import { summary } from './changes';
@@ -57,6 +58,7 @@ function Entry({ entry, onFilter }: { entry: AuditEntry; onFilter: EntryTablePro
   const { object, actor } = entry;
   const name = object.name ?? object.id;
   const link = linkTo(object);
+  const where = usePlaceName(object);
   const Chevron = opened ? IconChevronDown : IconChevronRight;
   return (
     <>
@@ -99,9 +101,12 @@ function Entry({ entry, onFilter }: { entry: AuditEntry; onFilter: EntryTablePro
             <Text size="sm" c="dimmed">
               {isKind(object.kind) ? t.kinds[object.kind] : object.kind}
             </Text>
-            <Text size="xs" c="dimmed" truncate maw={320}>
-              {entry.action === 'create' ? '' : summary(entry.changes)}
-            </Text>
+            {where !== undefined && <Text size="sm">{t.within(where)}</Text>}
+            {entry.action === 'update' && (
+              <Text size="xs" c="dimmed" truncate maw={320}>
+                {t.changed(summary(entry.changes))}
+              </Text>
+            )}
           </Group>
         </Table.Td>
         <Table.Td>
@@ -115,6 +120,14 @@ function Entry({ entry, onFilter }: { entry: AuditEntry; onFilter: EntryTablePro
       </Table.Tr>
     </>
   );
+}
+
+/** The environment or the application of an object that is in one, by name: those of the portfolio are known. */
+function usePlaceName({ kind, environmentId, applicationId }: AuditObject): string | undefined {
+  const { applications } = usePlace();
+  if (kind === 'application' || kind === 'environment') return undefined;
+  const application = applications.find((each) => each.id === applicationId);
+  return application?.environments.find((each) => each.id === environmentId)?.name ?? application?.name;
 }
 
 function MoreLikeIt({ entry, onFilter }: { entry: AuditEntry; onFilter: EntryTableProps['onFilter'] }) {
