@@ -16,7 +16,9 @@ from burgee.settings import PROCESSES, every_name
 from tests.support import chart
 
 helm = pytest.importorskip("helm_python", reason="the chart's tests need `make charts`")
-kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="the chart's tests need `make charts`")
+kubernetes_validate = pytest.importorskip(
+    "kubernetes_validate", reason="the chart's tests need `make charts`"
+)
 
 Json = dict[str, Any]
 
