@@ -309,6 +309,8 @@ export const features = {
     lockedText: (environment: string) => `Unlock it in ${environment} and switch it at once? It stays unlocked.`,
     unlockAndSwitch: (value: string) => `Unlock and switch ${value}`,
     switched: (name: string, value: string, environment: string) => `${name} is ${value} in ${environment}.`,
+    overtaken: (name: string) =>
+      `${name} was changed by somebody else a moment ago. What is there now is shown; switch it again if you still want to.`,
     undo: 'Switch back',
     notAllowed: 'Your role there does not allow switching.',
     lockedNotAllowed: 'It is locked, and your role there may not unlock it.',

@@ -39,12 +39,20 @@ export function useQuickSwitch(application: Application): QuickState {
 
   const perform = useCallback(
     async (wanted: Wanted) => {
-      await save({ applicationId, environmentId: wanted.environmentId, key: wanted.key }, wanted.after, wanted.version);
+      try {
+        await save({ applicationId, environmentId: wanted.environmentId, key: wanted.key }, wanted.after, wanted.version);
+      } catch (error) {
+        if (!hasStatus(error, 409)) throw error;
+        // Somebody was faster. What they did is worth looking at before it is switched once more.
+        await freshValues(client, applicationId, wanted.key);
+        notifications.show({ message: t.quick.overtaken(wanted.feature), color: 'orange', withBorder: true });
+        return;
+      }
       const value = wanted.after.value === true ? t.values.on : t.values.off;
       const text = t.quick.switched(wanted.feature, value, wanted.environment);
       setSaved({ environmentId: wanted.environmentId, key: wanted.key, at: Date.now(), text });
     },
-    [save, applicationId, t],
+    [save, client, applicationId, t],
   );
 
   const request = useCallback(
@@ -80,7 +88,6 @@ export function useQuickSwitch(application: Application): QuickState {
       if (stored !== undefined) spread(client, place, { ...stored, value: after.value });
       perform(wanted).catch((error: unknown) => {
         if (stored !== undefined) spread(client, place, stored);
-        if (hasStatus(error, 409)) void freshValues(client, applicationId, feature.key).catch(notify.failure);
         notify.failure(error);
       });
     },
