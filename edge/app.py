@@ -18,9 +18,10 @@ from common.web import Health
 from edge.access import Access
 from edge.answers import Answers
 from edge.codings import Packed
-from edge.hot import Parts, protocol_for
+from edge.hot import protocol_for
 from edge.hub import Hub
 from edge.limits import ColdLookups, Holds
+from edge.parts import Parts
 from edge.polls import Polls
 from edge.reach import ReachLog
 from edge.routes import SdkEndpoints

@@ -23,78 +23,88 @@ _ORIGIN: Final = 5
 _REQUEST_ID: Final = 6
 _CONNECTION: Final = 7
 _FORWARDED: Final = 8
+_UNIQUE: Final = 9
 
-_MEANINGS: Final = {
-    b"x-featurehub": _CONTEXT,
-    b"x-sdk": _SDK,
-    b"if-none-match": _IF_NONE_MATCH,
-    b"accept-encoding": _ACCEPT_ENCODING,
-    b"origin": _ORIGIN,
-    b"x-request-id": _REQUEST_ID,
-    b"connection": _CONNECTION,
-    # Who is asking, where proxies are trusted to say so; it matters only for look-ups.
-    b"x-forwarded-for": _FORWARDED,
-} | dict.fromkeys(
-    (
-        b"host",
-        b"user-agent",
-        b"accept",
-        b"accept-language",
-        b"accept-charset",
-        b"cache-control",
-        b"pragma",
-        b"referer",
-        b"cookie",
-        b"authorization",
-        b"dnt",
-        b"priority",
-        b"content-type",
-        b"last-event-id",
-        b"x-sdk-version",
-        b"x-fh-extraconfig",
-        b"x-requested-with",
-        b"sec-fetch-dest",
-        b"sec-fetch-mode",
-        b"sec-fetch-site",
-        b"sec-fetch-user",
-        b"sec-gpc",
-        b"sec-ch-ua",
-        b"sec-ch-ua-mobile",
-        b"sec-ch-ua-platform",
-        b"save-data",
-        b"if-modified-since",
-        b"traceparent",
-        b"tracestate",
-        b"baggage",
-        b"b3",
-        b"x-b3-traceid",
-        b"x-b3-spanid",
-        b"x-b3-sampled",
-        b"x-correlation-id",
-        b"x-amzn-trace-id",
-        b"x-cloud-trace-context",
-        b"x-real-ip",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-server",
-        b"x-scheme",
-        b"forwarded",
-        b"via",
-        b"cdn-loop",
-        b"cf-connecting-ip",
-        b"cf-ipcountry",
-        b"cf-ray",
-        b"cf-visitor",
-        b"true-client-ip",
-        b"x-envoy-attempt-count",
-        b"x-envoy-expected-rq-timeout-ms",
-        b"x-envoy-external-address",
-        b"x-envoy-original-path",
-        b"x-envoy-peer-metadata",
-        b"x-envoy-peer-metadata-id",
-    ),
-    _NOTHING,
+_MEANINGS: Final = (
+    {
+        b"x-featurehub": _CONTEXT,
+        b"x-sdk": _SDK,
+        b"if-none-match": _IF_NONE_MATCH,
+        b"accept-encoding": _ACCEPT_ENCODING,
+        b"origin": _ORIGIN,
+        b"x-request-id": _REQUEST_ID,
+        b"connection": _CONNECTION,
+        # Who is asking, where proxies are trusted to say so; it matters only for look-ups.
+        b"x-forwarded-for": _FORWARDED,
+    }
+    | dict.fromkeys(
+        # As good as never the same twice.
+        (
+            b"traceparent",
+            b"tracestate",
+            b"baggage",
+            b"b3",
+            b"x-b3-traceid",
+            b"x-b3-spanid",
+            b"x-correlation-id",
+            b"x-amzn-trace-id",
+            b"x-cloud-trace-context",
+            b"cf-ray",
+        ),
+        _UNIQUE,
+    )
+    | dict.fromkeys(
+        (
+            b"host",
+            b"user-agent",
+            b"accept",
+            b"accept-language",
+            b"accept-charset",
+            b"cache-control",
+            b"pragma",
+            b"referer",
+            b"cookie",
+            b"authorization",
+            b"dnt",
+            b"priority",
+            b"content-type",
+            b"last-event-id",
+            b"x-sdk-version",
+            b"x-fh-extraconfig",
+            b"x-requested-with",
+            b"sec-fetch-dest",
+            b"sec-fetch-mode",
+            b"sec-fetch-site",
+            b"sec-fetch-user",
+            b"sec-gpc",
+            b"sec-ch-ua",
+            b"sec-ch-ua-mobile",
+            b"sec-ch-ua-platform",
+            b"save-data",
+            b"if-modified-since",
+            b"x-b3-sampled",
+            b"x-real-ip",
+            b"x-forwarded-proto",
+            b"x-forwarded-host",
+            b"x-forwarded-port",
+            b"x-forwarded-server",
+            b"x-scheme",
+            b"forwarded",
+            b"via",
+            b"cdn-loop",
+            b"cf-connecting-ip",
+            b"cf-ipcountry",
+            b"cf-visitor",
+            b"true-client-ip",
+            b"x-envoy-attempt-count",
+            b"x-envoy-expected-rq-timeout-ms",
+            b"x-envoy-external-address",
+            b"x-envoy-original-path",
+            b"x-envoy-peer-metadata",
+            b"x-envoy-peer-metadata-id",
+        ),
+        _NOTHING,
+    )
 )
 # As they are usually written, so that most need no folding.
 _AS_WRITTEN: Final = _MEANINGS | {
@@ -112,7 +122,8 @@ _PLAIN_PATH: Final = re.compile(rb"/features(?:/(?:[A-Za-z0-9/*_.~+-]|%2[FfAa])*
 class Head:
     """What a plain head says. ``about`` = all that its answer depends on, to remember it by.
 
-    Ordinary: neither a browser nor somebody with an id for the request.
+    Ordinary: neither a browser nor somebody with an id for the request. It may recur when it names nothing
+    that is made for each request.
     """
 
     about: bytes
@@ -120,6 +131,7 @@ class Head:
     said: Said
     request_id: bytes
     is_ordinary: bool
+    may_recur: bool
     from_browser: bool
     forwarded_for: tuple[bytes, ...]
     names_connection: bool
@@ -129,7 +141,7 @@ def read(url: bytes, headers: list[tuple[bytes, bytes]]) -> Head | None:
     """Read a head; None = not plain."""
     sdk = tag = coding = request_id = None
     context = forwarded_for = _NONE
-    from_browser = names_connection = False
+    from_browser = names_connection = is_unique = False
     for name, value in headers:
         meaning = _AS_WRITTEN.get(name)
         if meaning == _NOTHING:
@@ -164,12 +176,21 @@ def read(url: bytes, headers: list[tuple[bytes, bytes]]) -> Head | None:
             request_id = value
         elif meaning == _FORWARDED:
             forwarded_for += (value,)
+        elif meaning == _UNIQUE:
+            is_unique = True
     said = Said(context, sdk or b"", tag or b"", coding or b"")
     # No header and no target holds a newline.
     about = b"\n".join((url, *said[1:], *context))
-    is_ordinary = request_id is None and not from_browser
     return Head(
-        about, url, said, request_id or b"", is_ordinary, from_browser, forwarded_for, names_connection
+        about=about,
+        url=url,
+        said=said,
+        request_id=request_id or b"",
+        is_ordinary=request_id is None and not from_browser,
+        may_recur=request_id is None and not is_unique,
+        from_browser=from_browser,
+        forwarded_for=forwarded_for,
+        names_connection=names_connection,
     )
 
 

@@ -7,40 +7,28 @@ answered, and to whom, is `edge.polls`' to say.
 
 import asyncio
 import time
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 import httptools
-import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from common.errors import AppError, Unavailable
-from common.ledger import PROMPT_SECONDS, Ledger
+from common.errors import AppError
+from common.ledger import PROMPT_SECONDS
 from common.serve import GuardedHttp
-from common.web import REQUEST_ID, Health, open_to_browsers, problem_of, problem_of_status
+from common.web import REQUEST_ID, open_to_browsers, problem_of, problem_of_status
 from edge import heads, requests
 from edge.answers import DEFAULT_CACHE_CONTROL
-from edge.heads import Head, Starts
+from edge.heads import Head
 from edge.limits import Address, caller_of
-from edge.polls import SILENT_HEADER, Polls, Question, Reply
+from edge.parts import LONGEST_READ_BYTES, SHARED_BYTES, STREAM, Parts
+from edge.polls import Question, Reply
 from edge.requests import Asked
 from edge.streams import Visitor
 
-log = structlog.stdlib.get_logger(__name__)
-
-QUESTION_BYTES: Final = 64 * 1024 * 1024
-"""What all remembered questions may cost together with the answers that they hold on to."""
-_SHARED_BYTES: Final = 64 * 1024
-"""Bodies above this are written by themselves: copying them costs more than a second call."""
-
-_POLL: Final = "/features"
-_POLL_SLASH: Final = "/features/"
-_STREAM: Final = "/features/{key:path}"
 _FOR_BROWSERS: Final = heads.lines([(n.lower().encode(), v.encode()) for n, v in open_to_browsers().items()])
 _CLOSE: Final = b"connection: close\r\n"
-_SILENT: Final = SILENT_HEADER.lower().encode()
 _STREAM_HEAD: Final = heads.lines(
     [
         (b"content-type", b"text/event-stream"),
@@ -50,154 +38,6 @@ _STREAM_HEAD: Final = heads.lines(
         (b"transfer-encoding", b"chunked"),
     ]
 )
-
-
-class TakesStreams(Protocol):
-    """Where streams go on once their request was read."""
-
-    def open(
-        self, transport: asyncio.Transport, visitor: Visitor, *, head: bytes, connections: set[Any]
-    ) -> object:
-        """Take the connection over: become its protocol, a member of ``connections``, and begin."""
-
-
-class Questions:
-    """Polls by what was asked, with their last answers: those not asked for longest are forgotten.
-
-    Two generations of bounded weight: finding one costs a look into a mapping.
-    """
-
-    def __init__(self, *, max_bytes: int = QUESTION_BYTES) -> None:
-        self.young: dict[bytes, Question] = {}
-        self._old: dict[bytes, Question] = {}
-        self._half = max_bytes // 2
-        self._spent = 0
-
-    def __len__(self) -> int:
-        return len(self.young) + len(self._old)
-
-    def find(self, about: bytes) -> Question | None:
-        """Return a question that was asked before, as one that is asked now."""
-        found = self.young.get(about)
-        if found is None:
-            found = self._old.pop(about, None)
-            if found is not None:
-                self.put(about, found)
-        return found
-
-    def put(self, about: bytes, question: Question) -> None:
-        """Remember it; call again when its answer has changed."""
-        if question.weighed is question.reply and self.young.get(about) is question:
-            return
-        question.weighed = question.reply
-        weight = question.weight + len(about)
-        if question.reply is not None:
-            # Small bodies are held once more, ready to be sent.
-            weight += len(question.reply.body) + min(len(question.reply.body), _SHARED_BYTES)
-        if self._spent + weight > self._half:
-            self._old, self.young, self._spent = self.young, {}, 0
-        self.young[about] = question
-        self._spent += weight
-
-
-class Parts:
-    """What all connections of one Edge answer with."""
-
-    def __init__(
-        self, polls: Polls, *, ledger: Ledger, health: Health | None, streams: TakesStreams | None
-    ) -> None:
-        self.polls = polls
-        self.ledger = ledger
-        self.ids = ledger.ids
-        self.health = health or Health({})
-        self.streams = streams
-        self.questions = Questions()
-        self.starts = Starts()
-        #: True when even what went well gets its line in the log.
-        self.tells_all = False
-        self.cold = ColdPolls(polls)
-        #: What counts opened streams.
-        self.opened = ledger.page("GET", _STREAM, 200)
-        #: What counts answered polls, by route and status.
-        self.pages = {
-            (route, status): ledger.page("GET", route, status)
-            for route in (_POLL, _POLL_SLASH)
-            for status in (200, 304)
-        }
-
-    def begun(self, default_headers: list[tuple[bytes, bytes]]) -> Starts:
-        """Return how answers begin in this second."""
-        if self.starts.default_headers is not default_headers:
-            self._renew(default_headers)
-        return self.starts
-
-    def _renew(self, default_headers: list[tuple[bytes, bytes]]) -> None:
-        silent = self.polls.silent_seconds()
-        more = b"%b: %d\r\n" % (_SILENT, silent) if silent else b""
-        self.starts.renew(default_headers, more, self.ids.series())
-        self.tells_all = self.ledger.wants_all()
-
-    def dress(self, reply: Reply, url: bytes, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """Make the reply's front and tail for what is the same now; returns the end of an id."""
-        starts = self.begun(default_headers)
-        try:
-            end = starts.next_end()
-        except StopIteration:
-            self._renew(default_headers)
-            end = starts.next_end()
-        start = starts.ok if reply.status == 200 else starts.unchanged
-        reply.front = b"%b%bx-request-id: %b" % (start, reply.head, starts.series)
-        if not reply.tail:
-            reply.tail = b"\r\n\r\n" + (reply.body if len(reply.body) <= _SHARED_BYTES else b"")
-        reply.page = self.pages[self.route(url), reply.status]
-        reply.mark = starts.mark
-        return end
-
-    @staticmethod
-    def route(url: bytes) -> str:
-        """Return the route template of a poll."""
-        return _POLL_SLASH if url.startswith(b"/features/") else _POLL
-
-
-class ColdPolls:
-    """Polls that must be looked up: one task for all who ask the same at the same time."""
-
-    def __init__(self, polls: Polls) -> None:
-        self._polls = polls
-        self._waiting: dict[bytes, list[Callable[[Reply | Exception], None]]] = {}
-
-    def ask(
-        self,
-        about: bytes,
-        question: Question,
-        answered: Callable[[Reply | Exception], None],
-        tasks: set[asyncio.Task[None]],
-    ) -> None:
-        """Call ``answered`` with the answer or what prevents it.
-
-        ``about`` names the question; ``tasks`` is who owns the work.
-        """
-        waiting = self._waiting.get(about)
-        if waiting is not None:
-            waiting.append(answered)
-            return
-        self._waiting[about] = [answered]
-        task = asyncio.get_running_loop().create_task(self._find(about, question), name="cold-poll")
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    async def _find(self, about: bytes, question: Question) -> None:
-        outcome: Reply | Exception = Unavailable("The server is going away.")
-        try:
-            outcome = await self._polls.find_admitted(question)
-        except AppError as error:
-            outcome = error
-        except Exception as error:  # the root of a task
-            log.exception("request.failed", route=_POLL, method="GET")
-            outcome = error
-        finally:
-            for answered in self._waiting.pop(about):
-                answered(outcome)
 
 
 class _Pending:
@@ -226,25 +66,42 @@ class HotProtocol(GuardedHttp):
         self._is_over = False
         self._idle_since = 0.0
         self._idle_due: asyncio.TimerHandle | None = None
-        # Clients repeat themselves: the last plain head, and what was read from it.
-        self._former_url = b""
-        self._former_headers: list[tuple[bytes, bytes]] = []
-        self._former_head: Head | None = None
+        # True while the parser stands at a message's begin, at first or behind one that was ours.
+        self._at_begin = True
+        # Messages begun in what was received last, and the last one of ours.
+        self._begun = 0
+        self._head: Head | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_idleness()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Do what uvicorn does, in one step as long as nothing is wrong."""
+        """Parse, unless it is known what the parser makes of it; parsed as uvicorn does.
+
+        A parser is a machine: from the same state the same bytes lead to the same callbacks and to the
+        same state. So whole requests that were received before are not parsed again, as long as the
+        parser stands at a message's begin.
+        """
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
+        at_begin = self._at_begin and len(data) <= LONGEST_READ_BYTES
+        if at_begin:
+            reads = self.parts.reads
+            head = reads.young.get(data) or reads.find(data)
+            if head is not None and self._is_at_rest() and self._answer(head, time.perf_counter()):
+                if self._in_head:
+                    self._head_is_here()
+                return
+        self._begun = 0
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
             self._refused_by_parser(fault)
         if self._in_head:
             self._head_goes_on(len(data))
+        elif at_begin and self._at_begin and self._begun == 1 and self._head is not None:
+            self.parts.reads.put(data, self._head)
 
     def _refused_by_parser(self, fault: Exception) -> None:
         if isinstance(fault, httptools.HttpParserUpgrade):
@@ -262,6 +119,8 @@ class HotProtocol(GuardedHttp):
         self.url = b""
         self.headers = []
         self._is_ours = False
+        self._at_begin = False
+        self._begun += 1
         self._in_head = not self._is_over
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -275,27 +134,17 @@ class HotProtocol(GuardedHttp):
         if self._is_over:
             self._is_ours = True
             return
-        cycle: RequestResponseCycle | None = self.cycle
         parser = self.parser
-        if (
-            # Answers leave in the order of their requests: ours only if nothing else is going on.
-            (cycle is None or cycle.response_complete)
-            and not self.flow.write_paused
-            and not self.transport.is_closing()
-            # Without words about the connection, only HTTP/1.1 keeps it.
-            and parser.get_method() == b"GET"
-            and parser.should_keep_alive()
-        ):
-            if self.headers == self._former_headers and self.url == self._former_url:
-                head = self._former_head
-            else:
-                head = self._read_head()
+        # Without words about the connection, only HTTP/1.1 keeps it.
+        if self._is_at_rest() and parser.get_method() == b"GET" and parser.should_keep_alive():
+            head = heads.read(self.url, self.headers)
             if (
                 head is not None
                 and (not head.names_connection or parser.get_http_version() == "1.1")
                 and self._answer(head, began)
             ):
                 self._is_ours = True
+                self._head = head
                 return
         self._leave_to_framework()
 
@@ -304,13 +153,19 @@ class HotProtocol(GuardedHttp):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._is_ours:
+        if self._is_ours:
+            self._at_begin = not self._is_over
+        else:
             super().on_message_complete()
 
-    def _read_head(self) -> Head | None:
-        head = heads.read(self.url, self.headers)
-        self._former_url, self._former_headers, self._former_head = self.url, self.headers, head
-        return head
+    def _is_at_rest(self) -> bool:
+        """True when nothing else is going on: answers leave in the order of their requests."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
 
     def _leave_to_framework(self) -> None:
         url, headers = self.url, self.headers
@@ -356,7 +211,7 @@ class HotProtocol(GuardedHttp):
         else:
             end = parts.dress(reply, head.url, default_headers)
         self.transport.write(b"".join((reply.front, end, reply.tail)))
-        if len(reply.body) > _SHARED_BYTES:
+        if len(reply.body) > SHARED_BYTES:
             self.transport.write(reply.body)
         for tally in reply.tallies:
             tally.count += 1
@@ -521,7 +376,7 @@ class HotProtocol(GuardedHttp):
         seconds = time.perf_counter() - began
         parts.opened.tell(seconds)
         if parts.tells_all:
-            parts.ledger.line("GET", _STREAM, 200, seconds, request_id=request_id)
+            parts.ledger.line("GET", STREAM, 200, seconds, request_id=request_id)
         return True
 
 

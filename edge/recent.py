@@ -53,3 +53,41 @@ class Recent(Generic[K, V]):
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._spent -= entry[1]
+
+
+class Generations(Generic[K, V]):
+    """Entries in two generations of bounded weight: when the young one is full, the old one is forgotten.
+
+    Coarser than `Recent`, and finding what is in use costs nothing but a look into `young`. Subclasses say
+    what an entry weighs.
+    """
+
+    def __init__(self, *, budget: int) -> None:
+        self.young: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+        self._half = budget // 2
+        self._spent = 0
+
+    def __len__(self) -> int:
+        return len(self.young) + len(self._old)
+
+    def find(self, key: K) -> V | None:
+        """Return the entry, and keep it as one that is in use."""
+        found = self.young.get(key)
+        if found is None and self._old:
+            found = self._old.pop(key, None)
+            if found is not None:
+                self.hold(key, found)
+        return found
+
+    def hold(self, key: K, value: V) -> None:
+        """Hold the value; one that outweighs a generation is held alone."""
+        weight = self.weight(key, value)
+        if self._spent + weight > self._half:
+            self._old, self.young, self._spent = self.young, {}, 0
+        self.young[key] = value
+        self._spent += weight
+
+    def weight(self, _key: K, _value: V, /) -> int:
+        """Return what an entry costs."""
+        raise NotImplementedError

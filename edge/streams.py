@@ -22,7 +22,7 @@ from edge.hub import Hub, Stream
 from edge.limits import Holds
 from edge.lookups import Lookup, Lookups, Outcome
 from edge.source import FeatureSource
-from edge.usage import Usage
+from edge.usage import Tally, Usage
 
 # How long an SDK that wants a status instead of an event may wait for it.
 STATUS_SECONDS: Final = 2.0
@@ -108,7 +108,8 @@ class Life:
         self._gives_up_at = _NEVER
         self._ends_at = _NEVER
         if streams.times.stream_seconds > 0:
-            self._ends_at = now + streams.times.stream_seconds * random.uniform(0.8, 1.2)  # noqa: S311
+            share = 0.8 + 0.4 * random.random()  # noqa: S311 - spreads reconnects, nothing secret
+            self._ends_at = now + streams.times.stream_seconds * share
         self._spoke(now)
 
     def next(self, now: float, wall: float) -> Said | None:
@@ -254,7 +255,7 @@ class Life:
         return _HEARTBEAT
 
     def _spoke(self, now: float) -> None:
-        share = random.uniform(6 / 7, 8 / 7)  # noqa: S311 - spreads streams, nothing secret
+        share = (6 + 2 * random.random()) / 7  # noqa: S311 - spreads streams, nothing secret
         self.spoke_at = now
         self._silence = self._streams.times.heartbeat_seconds * share
 
@@ -338,9 +339,7 @@ class Streams:
         stream = self.hub.join(key, context, wake)
         if stream is None:
             return None
-        environment_id, account_id = key.environment_id, stream.account_id
-        self.usage.hit("stream", "found", environment_id=environment_id, account_id=account_id)
-        self.keep(environment_id, account_id)
+        self.keep(key.environment_id, stream.account_id).opened.count += 1
         return stream
 
     def leave(self, stream: Stream) -> None:
@@ -348,15 +347,17 @@ class Streams:
         self.hub.leave(stream)
         self.release(stream.key.environment_id, stream.account_id)
 
-    def keep(self, environment_id: str, account_id: str) -> None:
+    def keep(self, environment_id: str, account_id: str) -> "_Kept":
         """Keep both from being evicted, until `release` was called as often; what is missing is loaded."""
         kept = self._kept.get((environment_id, account_id))
         if kept is None:
             kept = self._kept[environment_id, account_id] = _Kept(
-                self._source.hold(environment_id, account_id)
+                self._source.hold(environment_id, account_id),
+                self.usage.tally("stream", "found", environment_id=environment_id, account_id=account_id),
             )
             kept.hold.__enter__()
         kept.streams += 1
+        return kept
 
     def release(self, environment_id: str, account_id: str) -> None:
         """Undo one `keep`."""
@@ -404,10 +405,11 @@ class Streams:
 class _Kept:
     """What streams of one account in one environment keep from being evicted, together."""
 
-    __slots__ = ("hold", "streams")
+    __slots__ = ("hold", "opened", "streams")
 
-    def __init__(self, hold: AbstractContextManager[None]) -> None:
+    def __init__(self, hold: AbstractContextManager[None], opened: Tally) -> None:
         self.hold = hold
+        self.opened = opened
         self.streams = 0
 
 

@@ -5,8 +5,8 @@ from prometheus_client import CollectorRegistry
 from edge.access import Access
 from edge.answers import Answers
 from edge.codings import Packed
-from edge.hot import Questions
 from edge.limits import ColdLookups
+from edge.parts import Questions
 from edge.polls import Polls, Question
 from edge.requests import Asked, Said
 from edge.usage import Usage
