@@ -146,7 +146,7 @@ def test_every_value_is_explained() -> None:
         ({**PARTY, "party": {"replicas": 2}}, ["more than one pod needs PostgreSQL"]),
         ({"topology": "party-ish", "partyIsh": {"autoscaling": {"enabled": True}}}, ["partyIsh with more"]),
         ({**PARTY, "ingress": {"enabled": True}}, ["needs ingress.hosts"]),
-        ({**PARTY, "topologie": "party"}, ["topologie"]),
+        ({**PARTY, "shape": "party"}, ["shape"]),
         ({"topology": "cluster"}, ["topology"]),
         ({**PARTY, "party": {"drainSeconds": "long"}}, ["drainSeconds"]),
     ],
