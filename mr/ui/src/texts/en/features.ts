@@ -211,7 +211,7 @@ export const features = {
     keyTaken: 'This key is in use in this application.',
     stale: 'Somebody changed these details meanwhile. Your input is kept; what is stored now:',
     takeTheirs: 'Load what is stored',
-    keepMine: 'Save mine over it',
+    keepMine: 'Keep my input, to save it again',
   },
   metadata: {
     title: (name: string) => `Metadata of ${name}`,
