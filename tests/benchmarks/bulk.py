@@ -54,12 +54,14 @@ class Bulk:
         return [f"{place.id}/{SERVER_KEY}" for place in self.places]
 
 
-async def fill(database: Database, *, environments: int, features: int) -> Bulk:
-    """Make so many environments with so many features each."""
+async def fill(
+    database: Database, *, environments: int, features: int, strategies: bytes | None = None
+) -> Bulk:
+    """Make so many environments with so many features each, all of which have these strategies."""
     ids = [uuid.uuid4() for _ in range(features)]
     places = []
     for _ in range(environments):
-        states = [_state(identity, number, 1, "off") for number, identity in enumerate(ids)]
+        states = [_state(identity, number, 1, "off", strategies) for number, identity in enumerate(ids)]
         places.append(Place(uuid.uuid4(), states, 1, states_digest(states, {})))
     account = AccountRecord(
         id=str(uuid.uuid4()),
@@ -199,8 +201,10 @@ async def _insert_account(database: Database, account: AccountRecord) -> None:
         )
 
 
-def _state(identity: uuid.UUID, number: int, version: int, value: str) -> FeatureState:
-    strategies = (
+def _state(
+    identity: uuid.UUID, number: int, version: int, value: str, strategies: bytes | None = None
+) -> FeatureState:
+    some = (
         b'[{"id":"s%04d","percentage":%d,"percentageAttributes":["userkey"],"value":"on","attributes":'
         b'[{"conditional":"EQUALS","fieldName":"country","values":["nz","de"],"type":"STRING"}]}]'
         % (number, 10_000 * (number % 100))
@@ -212,7 +216,7 @@ def _state(identity: uuid.UUID, number: int, version: int, value: str) -> Featur
         locked=False,
         version=version,
         value=msgspec.json.encode(value),
-        strategies=strategies if number % 4 == 0 else b"[]",
+        strategies=strategies or (some if number % 4 == 0 else b"[]"),
     )
 
 
