@@ -147,7 +147,7 @@ class Hub:
         room = self._room(key.environment_id, grant.snapshot)
         view = View.of(grant.policy, client_evaluated=key.client_evaluated, context=context)
         stream = Stream(self, room, key, grant.account.id, view, wake)
-        room.streams.add(stream)
+        room.streams[stream] = None
         members = self._accounts.get(grant.account.id)
         if members is None:
             members = self._accounts[grant.account.id] = set()
@@ -171,7 +171,7 @@ class Hub:
         """Forget the stream."""
         stream.left()
         room = stream.room
-        room.streams.remove(stream)
+        del room.streams[stream]
         if not room.streams:
             del self._rooms[stream.key.environment_id]
         members = self._accounts[stream.account_id]

@@ -56,7 +56,8 @@ class Room(Generic[S]):
         self.snapshot = snapshot
         self.turn = turn
         self.number = number
-        self.streams: set[S] = set()
+        # In the order in which they came, which is how they lie in memory: a quarter less for each change.
+        self.streams: dict[S, None] = {}
         # A place is remembered for as long as somebody stands there.
         self._standings: WeakValueDictionary[tuple[ViewName, float | None], Standing] = WeakValueDictionary()
         self._steps: dict[Standing | tuple[Standing, ViewName], Step] = {}
