@@ -1,14 +1,17 @@
 """Ten thousand clients that connect at once to one very big environment."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from msgspec import Raw
+
+from common.contracts.features import RolloutStrategy, StrategyAttribute, encode_strategies
+from mr.db.session import open_database
+from tests.benchmarks.bulk import CLIENT_KEY, fill
 from tests.benchmarks.pinning import cpu_seconds, most_resident_bytes, resident_bytes, tcp_bytes
 from tests.benchmarks.programs import running_crowd
 from tests.benchmarks.rows import Bench, Row, group
 from tests.benchmarks.streams import OPEN_SECONDS
-from tests.benchmarks.world import Place, World, by_attribute, fill
-from tests.support.admin import ALL_ROLES
+from tests.benchmarks.world import World
 from tests.support.crowd import stream_request
 
 CLIENTS = 10_000
@@ -17,33 +20,32 @@ RECEIVE_BYTES = 65_536
 """Of each client: 10,000 that let the kernel choose would ask for more memory than this machine has."""
 
 
-async def lay_ground(world: World, features: int) -> Place:
-    """An environment of so many features with about 1.7 KB of strategies each."""
-    application = await world.admin.create_application()
-    await fill(world.admin, application.id, application.environment_id, big_features(features))
-    account = await world.admin.create_account(
-        application.portfolio_id, {application.environment_id: ALL_ROLES}
+async def lay_ground(world: World, features: int) -> str:
+    """An environment of so many features with about 1.7 KB of strategies each; answer its SDK key."""
+    async with open_database(world.split.database_url) as database:
+        made = await fill(database, environments=1, features=features, strategies=strategies())
+    return f"{made.places[0].id}/{CLIENT_KEY}"
+
+
+def strategies() -> bytes:
+    """Seven strategies by lists of users."""
+    return encode_strategies(
+        tuple(
+            RolloutStrategy(
+                id=f"{number:04}",
+                value=Raw(b'"variant %d"' % number),
+                attributes=(
+                    StrategyAttribute(
+                        conditional="EQUALS",
+                        field_name="userkey",
+                        type="STRING",
+                        values=tuple(f"user-{number}-{user:05}@example.org" for user in range(5)),
+                    ),
+                ),
+            )
+            for number in range(7)
+        )
     )
-    return Place(application.id, application.environment_id, account)
-
-
-def big_features(count: int) -> list[dict[str, Any]]:
-    """Texts with seven strategies each, by lists of users."""
-    return [
-        {
-            "key": f"BIG_{number:05}",
-            "kind": "STRING",
-            "locked": False,
-            "value": "for everybody",
-            "rolloutStrategies": [
-                by_attribute(
-                    "userkey", [f"user-{number:05}-{each}-{user:02}" for user in range(6)], f"v{each}"
-                )
-                for each in range(7)
-            ],
-        }
-        for number in range(count)
-    ]
 
 
 @group("herd")
@@ -51,9 +53,9 @@ def herd(bench: Bench) -> Iterator[Row]:
     """All connect at the same moment; each is served the whole of it."""
     world = bench.world
     clients, features = bench.size(CLIENTS, 20), bench.size(FEATURES, 30)
-    place = world.run(lay_ground(world, features))
+    key = world.run(lay_ground(world, features))
     with world.edge() as edge:
-        request = stream_request(edge.port, place.client_key)
+        request = stream_request(edge.port, key)
         with running_crowd(bench.folder, edge.port, request, receive_bytes=RECEIVE_BYTES) as crowd:
             one = crowd.tell("open", 1, 1, OPEN_SECONDS)
             before, sockets, used = resident_bytes(edge.pid), tcp_bytes(), cpu_seconds(edge.pid)
