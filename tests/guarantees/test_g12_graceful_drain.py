@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
 T = 5.0
 STREAMS = 300
-STREAMS_AT_MOST = 10_000
+STREAMS_IN_THE_LONG_FORM = 10_000
 GRACE_SECONDS = 5.0
 LONG_GRACE_SECONDS = 15.0
 POLLERS = 20
@@ -124,7 +124,7 @@ async def edit_until(world: World, over: asyncio.Event) -> int:
 async def test_an_edge_that_ends_loses_nobody_and_no_change(
     split: Split, edge: BurgeeProcess, grace_seconds: float, scale: Scale
 ) -> None:
-    streams = STREAMS_AT_MOST if scale.is_long else STREAMS
+    streams = STREAMS_IN_THE_LONG_FORM if scale.is_long else STREAMS
     other = split.edges[0]
     async with (
         open_world(split.mrs[0].url, edge.port, split.token) as world,
