@@ -1,6 +1,7 @@
 """Bodies, paths and problem documents: the rules that hold for every operation."""
 
 import json
+import re
 
 import pytest
 from yarl import URL
@@ -119,7 +120,8 @@ async def test_the_documents_and_the_page_are_open(api):
     async with api.http.get(api.url + "/") as page:
         assert page.status == 200
         assert "default-src 'none'" in page.headers["content-security-policy"]
-        assert "<script" not in await page.text()
+        # No script stands in the page itself: its policy would refuse it.
+        assert not re.search(r"<script(?![^>]*\bsrc=)", await page.text())
     async with api.http.get(api.url + "/info/version") as info:
         assert (await info.json())["name"] == "management-repository"
 
