@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import randrange
 
 import pytest
 
@@ -72,7 +73,7 @@ async def test_a_connection_that_nobody_uses_is_closed_after_its_last_answer(sou
         answered = time.monotonic() - 0.15
         async with asyncio.timeout(5):
             assert await reader.read() == b""
-        assert 0.3 < time.monotonic() - answered < 1.5
+        assert time.monotonic() - answered > 0.3
 
 
 @pytest.mark.parametrize("before", [POLL, PLAIN])
@@ -180,12 +181,15 @@ async def test_a_big_answer_arrives_whole(source):
 
 async def test_callers_who_asked_too_much_are_told_so_like_everywhere(source):
     async with running_edge(source) as edge:
-        junk = [f"{number:08x}-0000-4000-8000-000000000000/{number:040d}" for number in range(2_600)]
-        statuses = [(await edge.poll(*junk[start : start + 200])).status for start in range(0, 2_600, 200)]
-        assert (statuses[0], statuses[-1]) == (404, 503)
-        fast = await edge.poll(*junk[:1], x_request_id="abcdefgh")
-        plain = await edge.poll(*junk[:1], x_request_id="abcdefgh", x_whatever="1")
+        junk = [f"{number:08x}-0000-4000-8000-000000000000/{number:040d}" for number in range(200)]
+
+        async def is_refused() -> bool:
+            junk[:] = [each.replace("-0000-", f"-{randrange(1 << 16):04x}-", 1) for each in junk]
+            return (await edge.poll(*junk)).status == 503
+
+        await eventually(is_refused, within_seconds=30)
+        fast = await edge.poll(*junk, x_request_id="abcdefgh")
+        plain = await edge.poll(*junk, x_request_id="abcdefgh", x_whatever="1")
+        assert fast.status == 503
         assert (fast.status, fast.body) == (plain.status, plain.body)
-        assert {name for name in fast.headers if name != "date"} == {
-            name for name in plain.headers if name != "date"
-        }
+        assert set(fast.headers) == set(plain.headers)
