@@ -15,13 +15,17 @@ TABLES = 5
 @group("management")
 def management(bench: Bench) -> Iterator[Row]:
     """The same application in a party server on both databases."""
-    with running_postgres() as postgres:
-        urls = {"SQLite": None, "PostgreSQL": postgres.url(postgres.create_database())}
-        for name, url in urls.items():
-            home = bench.folder / f"party-{name.lower()}"
-            home.mkdir()
-            with running_party(home, database_url=url) as party:
-                yield from asyncio.run(_large_application(bench, party, name))
+    yield from _on(bench, "SQLite", None)
+    if not bench.quick:
+        with running_postgres() as postgres:
+            yield from _on(bench, "PostgreSQL", postgres.url(postgres.create_database()))
+
+
+def _on(bench: Bench, database: str, url: str | None) -> Sequence[Row]:
+    home = bench.folder / f"party-{database.lower()}"
+    home.mkdir()
+    with running_party(home, database_url=url) as party:
+        return asyncio.run(_large_application(bench, party, database))
 
 
 async def _large_application(bench: Bench, party: PartyProcess, database: str) -> Sequence[Row]:

@@ -267,7 +267,9 @@ def keep_commit_times(split: Split) -> None:
 def propagation(bench: Bench) -> Iterator[Row]:
     """One change after the other through two each of MR, Dacha and Edge."""
     streams, changes = bench.size(200, 10), bench.size(200, 3)
-    split = Split(bench.folder / "propagation", Shape(edge_rest=0, common=QUICK))
+    many = bench.size(2, 1)
+    shape = Shape(mr=many, dacha=many, edge=many, edge_rest=0, common=QUICK)
+    split = Split(bench.folder / "propagation", shape)
     try:
         keep_commit_times(split)
         split.start()
