@@ -78,21 +78,21 @@ def _cold_dacha(scene: Scene, size: str) -> Iterator[Row]:
     if held != len(scene.bulk.places):
         raise RuntimeError(f"Dacha is ready and holds {held} environments")
     yield Row.of_values(
-        "eager Dacha, cold start",
-        f"from its start until it holds {size}; MR and PostgreSQL share the other processor",
+        "dacha_cold_start",
+        f"eager Dacha, from its start until it holds {size}; MR and PostgreSQL share the other processor",
         [seconds],
         unit="s",
     )
     yield Row.of_values(
-        "questions to MR at that cold start",
-        f"of an eager Dacha with {size}",
+        "dacha_cold_start_questions",
+        f"questions to MR at that cold start of {size}",
         [asked],
-        unit="",
+        unit="questions",
     )
     weight = resident_bytes(scene.dacha.pid) - scene.empty_bytes
     yield Row.of_values(
-        "Dacha, memory",
-        f"resident, beyond what an empty one needs, holding {size}",
+        "dacha_memory",
+        f"resident memory of a Dacha that holds {size}, beyond what an empty one needs",
         [weight / 2**20],
         unit="MiB",
         note=f"{weight / held / 1024:.1f} KiB per environment",
@@ -109,8 +109,8 @@ def _cold_edge(scene: Scene, size: str) -> Iterator[Row]:
     asked = scene.dacha.metric("burgee_dacha_questions_total") - before
     count = len(scene.bulk.places)
     yield Row.of_values(
-        "cold Edge, first polls",
-        f"one poll for each of {size} by {CLIENTS} connections; Dacha is warm",
+        "edge_first_polls",
+        f"cold Edge: one poll for each of {size} by {CLIENTS} connections; Dacha is warm",
         [count / seconds],
         unit="polls/s",
         direction="higher",
@@ -149,9 +149,9 @@ def _bursts(scene: Scene, count: int, times: int) -> Iterator[Row]:
             raise RuntimeError("the burst was not applied but loaded")
     what = f"{count:,} changes committed at once, from their commit until"
     for name, until, values in (
-        ("burst through the relay: published", "all of them are published", relayed),
-        ("burst through the relay: applied by Dacha", "Dacha has applied the last one", applied),
-        ("burst through the relay: applied by Edge", "Edge has applied the last one", at_edge),
+        ("burst_published", "all of them are published", relayed),
+        ("burst_applied_by_dacha", "Dacha has applied the last one", applied),
+        ("burst_applied_by_edge", "Edge has applied the last one", at_edge),
     ):
         yield Row.of_values(
             name, f"{what} {until}", values, unit="changes/s", goal=GOAL_PER_SECOND, direction="higher"
