@@ -75,6 +75,15 @@ class Access:
             account, policy = found
         return Grant(account, policy, snapshot)
 
+    def is_newest(self, key: SdkKey, grant: Grant) -> bool:
+        """Return whether a grant is what is known now, as far as anything is at hand that says so."""
+        if self._cold is None:
+            return True
+        if self._source.peek_account(key.key_hash) is not grant.account:
+            return False
+        snapshot = self._source.peek_environment(key.environment_id)
+        return snapshot is None or snapshot is grant.snapshot
+
     async def _find_account(self, key: SdkKey) -> tuple[AccountRecord, Policy] | None:
         """The account and what it sees of the environment; None = certainly nothing."""
         account = await self._source.find_account(key.key_hash)

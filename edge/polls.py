@@ -167,18 +167,32 @@ class Polls:
     async def _grants(self, keys: Sequence[SdkKey]) -> list[Grant | None]:
         """Look all keys up at once; raises Unavailable unless each is known or certainly unknown."""
         found = [self._access.peek(key) for key in keys]
-        missing = [index for index, grant in enumerate(found) if grant is None]
-        if len(missing) == 1:
-            found[missing[0]] = await self._access.find(keys[missing[0]])
-        elif missing:
-            lookups = (self._access.find(keys[index]) for index in missing)
+        await self._look_up(keys, [index for index, grant in enumerate(found) if grant is None], found)
+        if len(keys) > 1:
+            # While some were looked up others may have changed: for each the newest decides.
+            is_newest = self._access.is_newest
+            changed = [
+                index
+                for index, grant in enumerate(found)
+                if grant is not None and not is_newest(keys[index], grant)
+            ]
+            await self._look_up(keys, changed, found)
+        return found
+
+    async def _look_up(
+        self, keys: Sequence[SdkKey], wanted: Sequence[int], found: list[Grant | None]
+    ) -> None:
+        """Look these keys up at once, into their places in ``found``."""
+        if len(wanted) == 1:
+            found[wanted[0]] = await self._access.find(keys[wanted[0]])
+        elif wanted:
+            lookups = (self._access.find(keys[index]) for index in wanted)
             for index, grant in zip(
-                missing, await asyncio.gather(*lookups, return_exceptions=True), strict=True
+                wanted, await asyncio.gather(*lookups, return_exceptions=True), strict=True
             ):
                 if isinstance(grant, BaseException):
                     raise grant
                 found[index] = grant
-        return found
 
     def _answered(self, question: Question, grants: Sequence[Grant | None]) -> Reply:
         now = self._clock()

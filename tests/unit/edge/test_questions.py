@@ -1,5 +1,7 @@
 """What is remembered of polls: bounded, and never an answer that looking up again would not give."""
 
+import asyncio
+
 from prometheus_client import CollectorRegistry
 
 from edge.access import Access
@@ -11,7 +13,8 @@ from edge.polls import Polls, Question
 from edge.requests import Asked, Said
 from edge.usage import Usage
 from tests.support.edges import CLIENT, NOBODY
-from tests.support.sources import MemorySource, account, environment, feature
+from tests.support.sources import ENVIRONMENT, MemorySource, account, environment, feature, identity
+from tests.support.waiting import eventually
 
 
 def question(key: str = CLIENT, **said: bytes) -> Question:
@@ -98,3 +101,27 @@ def test_a_huge_answer_is_not_what_all_others_are_forgotten_for_twice():
     questions.put(b"a", asked)
     assert questions.find(b"a") is asked
     assert len(questions) == 1
+
+
+async def test_what_changes_while_another_key_is_looked_up_is_not_answered_as_it_was():
+    source, elsewhere = MemorySource(), identity("elsewhere")
+    here = environment(feature("A", False, version=2), revision=2)
+    source.put(environment(feature("B", True), environment_id=elsewhere))
+    source.forget()
+    source.put(environment(feature("A", True)), account(ENVIRONMENT, elsewhere))
+    source.delay_seconds = 0.05
+    polls, keys = polls_over(source), f"{CLIENT}&apiKey={CLIENT.replace(ENVIRONMENT, elsewhere)}"
+    async with asyncio.TaskGroup() as tasks:
+        finding = tasks.create_task(polls.find(question(keys), "somebody"))
+        await eventually(lambda: source.lookups[elsewhere] == 1)
+        source.put(here)
+    assert b'"version":2' in finding.result().body
+    source.forget()
+    source.put(here, account(ENVIRONMENT, elsewhere, revision=2))
+    async with asyncio.TaskGroup() as tasks:
+        finding = tasks.create_task(polls.find(question(keys), "somebody"))
+        await eventually(lambda: source.lookups[elsewhere] == 2)
+        source.put(account(elsewhere, revision=3))
+    body = finding.result().body
+    assert b'"key":"A"' not in body, "it was taken away before this was answered"
+    assert b'"key":"B"' in body
