@@ -93,10 +93,16 @@ class RenewalEndpoints:
     async def _renewed(self, secret: str) -> Response:
         identity = await self._identity(token_of(secret))
         async with self._database.write() as session:
-            stored = await session.get(LoginSession, identity.session_id)
+            stored = await session.scalar(
+                select(LoginSession).where(LoginSession.id == identity.session_id).with_for_update()
+            )
             if stored is None:
                 raise Unauthenticated
-            if utc_now() - stored.created_at > _ROTATED_AFTER:
+            now = utc_now()
+            if stored.expires_at - now <= _GRACE:
+                # Replaced already, for another tab: the browser has the secret that lasts, so leave it that.
+                return await self._answer(session, identity.person_id, secret)
+            if now - stored.created_at > _ROTATED_AFTER:
                 return await self._replaced(session, identity, grace=_GRACE)
             return await self._answer(session, identity.person_id, secret, stored.expires_at)
 
@@ -116,12 +122,15 @@ class RenewalEndpoints:
             raise Unauthenticated
         return await self._answer(session, identity.person_id, secret, ends)
 
-    async def _answer(self, session: WriteSession, person_id: UUID, secret: str, ends: datetime) -> Response:
+    async def _answer(
+        self, session: WriteSession, person_id: UUID, secret: str, ends: datetime | None = None
+    ) -> Response:
         person = await session.scalar(
             select(Person).where(Person.id == person_id, Person.archived_at.is_(None))
         )
         if person is None:
             raise Unauthenticated
         response = answer(await tokenized(session, person, token_of(secret), self._capabilities))
-        self._cookie.write(response, secret, seconds=(ends - utc_now()).total_seconds())
+        if ends is not None:
+            self._cookie.write(response, secret, seconds=(ends - utc_now()).total_seconds())
         return response

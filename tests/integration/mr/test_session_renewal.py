@@ -96,6 +96,25 @@ async def test_a_secret_is_replaced_after_a_while_and_other_tabs_have_time_to_no
     assert ends[-1] - utc_now() > timedelta(days=6), "the absolute end stays"
 
 
+async def test_two_tabs_that_come_back_at_once_do_not_end_the_session(api):
+    _, secret = await kept(api)
+    async with api.database.write() as session:
+        await session.execute(update(LoginSession).values(created_at=utc_now() - timedelta(minutes=11)))
+    _, first, first_cookie = await ask(api, secret=secret)
+    status, second, second_cookie = await ask(api, secret=secret)
+    assert status == 200
+    assert await status_with(api, second["accessToken"]) == 200
+    # The browser keeps what it was told last: that has to be what lasts.
+    browser = (second_cookie or first_cookie).value
+    async with api.database.write() as session:
+        in_grace = LoginSession.expires_at < utc_now() + timedelta(minutes=2)
+        past = utc_now() - timedelta(seconds=1)
+        await session.execute(update(LoginSession).where(in_grace).values(expires_at=past))
+    status, later, _ = await ask(api, secret=browser)
+    assert status == 200, "after the former secret's time the browser still is signed in"
+    assert later["accessToken"] == first["accessToken"]
+
+
 async def test_renewing_does_not_move_the_absolute_end(api):
     soon = utc_now() + timedelta(hours=1)
     async with api.database.write() as session:
