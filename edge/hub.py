@@ -195,7 +195,8 @@ class Hub:
         full = frames.features(answer.tag + context_suffix(view.context), answer.features, parting.data)
         standing = room.stand(view, now, answer.changes_at)
         step = Step(full, 1 + parting.events, standing)
-        self._openings.put(name, step, weight=len(full) + _ENTRY_BYTES)
+        # As it is, and as a chunk.
+        self._openings.put(name, step, weight=2 * len(full) + _ENTRY_BYTES)
         return step
 
     def followed(self, environment_id: str, before: Standing, after: Standing, streams: int) -> None:

@@ -13,6 +13,8 @@ from edge.differences import NOTHING, Difference, Moves, Sent, difference, moves
 from edge.frames import Said
 
 _STEPS_HELD: Final = 4_096
+STEP_BYTES_HELD: Final = 16 * 1024 * 1024
+"""Of one room, as they are and as chunks: where each context has its own step, nobody else takes it."""
 _MOVES_HELD: Final = 256
 
 S = TypeVar("S")
@@ -50,7 +52,7 @@ class Room(Generic[S]):
     A ``turn`` is never given twice, to no room: whoever stands at the room's turn has all there is.
     """
 
-    __slots__ = ("_moves", "_standings", "_steps", "number", "snapshot", "streams", "turn")
+    __slots__ = ("_bytes", "_moves", "_standings", "_steps", "number", "snapshot", "streams", "turn")
 
     def __init__(self, snapshot: EnvironmentSnapshot, turn: int, number: int) -> None:
         self.snapshot = snapshot
@@ -61,6 +63,7 @@ class Room(Generic[S]):
         # A place is remembered for as long as somebody stands there.
         self._standings: WeakValueDictionary[tuple[ViewName, float | None], Standing] = WeakValueDictionary()
         self._steps: dict[Standing | tuple[Standing, ViewName], Step] = {}
+        self._bytes = 0
         self._moves: dict[tuple[EnvironmentSnapshot, Policy, Policy], Moves] = {}
 
     def swap(self, snapshot: EnvironmentSnapshot, turn: int, number: int) -> None:
@@ -69,7 +72,7 @@ class Room(Generic[S]):
         self.turn = turn
         self.number = number
         self._standings = WeakValueDictionary()
-        self._steps.clear()
+        self._forget_steps()
         self._moves.clear()
 
     def stand(self, view: View, now: float, changes_at: float | None) -> Standing:
@@ -92,10 +95,16 @@ class Room(Generic[S]):
         step = self._steps.get(key)
         if step is None or is_due(step.standing.sent.changes_at, now):
             step = self._step(standing, view, now)
-            if len(self._steps) >= _STEPS_HELD:
-                self._steps.clear()
+            size = 2 * len(step.data)
+            if len(self._steps) >= _STEPS_HELD or self._bytes + size > STEP_BYTES_HELD:
+                self._forget_steps()
             self._steps[key] = step
+            self._bytes += size
         return step
+
+    def _forget_steps(self) -> None:
+        self._steps.clear()
+        self._bytes = 0
 
     def _step(self, standing: Standing, view: View, now: float) -> Step:
         sent = standing.sent
