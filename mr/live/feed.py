@@ -208,12 +208,13 @@ class LiveFeed:
             listener.end("leaving")
 
     async def _join(self, person_id: UUID, token_hash: str) -> Listener:
-        if self._leaving:
-            raise Leaving
-        tabs = Counter(each.person_id for each in self._listeners)
-        if len(self._listeners) >= LISTENERS or tabs[person_id] >= LISTENERS_OF_ONE:
-            raise TooManyListeners
         async with self._joining:
+            # Asked where one joins at a time: whoever waited may have come to a full house, or a leaving one.
+            if self._leaving:
+                raise Leaving
+            tabs = Counter(each.person_id for each in self._listeners)
+            if len(self._listeners) >= LISTENERS or tabs[person_id] >= LISTENERS_OF_ONE:
+                raise TooManyListeners
             if not self._begun:
                 await self._tail.begin()
                 self._begun = True

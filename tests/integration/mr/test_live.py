@@ -223,6 +223,17 @@ async def test_streams_of_one_person_are_bounded(api, application, monkeypatch):
     await eventually(lambda: _takes_one_more(api), what="the place of the first is free")
 
 
+async def test_streams_that_are_opened_at_once_are_bounded_as_well(api, application, monkeypatch):
+    monkeypatch.setattr(feed, "LISTENERS_OF_ONE", 2)
+    headers = {"Authorization": f"Bearer {api.admin.token}"}
+    answers = await asyncio.gather(*(api.http.get(api.url + PATH, headers=headers) for _ in range(8)))
+    try:
+        assert sorted(answer.status for answer in answers) == [200] * 2 + [503] * 6
+    finally:
+        for answer in answers:
+            answer.close()
+
+
 async def _takes_one_more(api):
     async with live(api) as stream:
         return stream.status == 200
