@@ -135,6 +135,8 @@ class Workers:
         self._client = client
         self._totals = Totals()
         self._scraping = asyncio.Lock()
+        self._read_at = float("-inf")
+        self._lines = b""
         self._leaving = asyncio.Event()
         self._gone = asyncio.Event()
         self._owner_end, self._owner = os.pipe()
@@ -197,24 +199,31 @@ class Workers:
             seat.operations.close()
 
     async def metric_lines(self) -> bytes:
-        """The metrics of all; of a worker that does not answer, what it said last."""
+        """The metrics of all; of a worker that does not answer, what it said last.
+
+        All who ask while they are being read share what is read next: anybody may ask, and it is work.
+        """
+        asked = time.monotonic()
         async with self._scraping:
-            await asyncio.gather(*(self._scrape(seat) for seat in self.seats))
-            self._totals.saw(PARENT, Page(generate_latest(self.registry).decode()))
-            return self._totals.text() + generate_latest(self._own)
+            began = time.monotonic()
+            if self._read_at < asked:
+                await asyncio.gather(*(self._scrape(seat) for seat in self.seats))
+                self._totals.saw(PARENT, Page(generate_latest(self.registry).decode()))
+                self._lines = self._totals.text() + generate_latest(self._own)
+                self._read_at = began
+            return self._lines
 
     async def _scrape(self, seat: Seat) -> None:
         process = seat.process
-        if process is None:
+        # Who is still starting has nothing to say, and would say so late.
+        if process is None or not seat.heard:
             return
         try:
-            answer = await self._client.get(
-                f"{seat.url}/metrics", deadline_seconds=ANSWER_SECONDS, attempts=1
-            )
+            answer = await self._ask(seat, "/metrics", seconds=SCRAPE_SECONDS)
         except Unreachable:
             return
         # What a process said that ended meanwhile is part of what it is remembered by.
-        if seat.process is process:
+        if answer.status == 200 and seat.process is process:
             self._totals.saw(seat.member, Page(answer.body.decode()))
 
     async def _ask(self, seat: Seat, path: str, *, seconds: float = ANSWER_SECONDS) -> Answer:
