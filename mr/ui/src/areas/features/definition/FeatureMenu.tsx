@@ -87,7 +87,15 @@ function Opened({ application, request, onClose, onDialog }: OpenedProps) {
     else clipboard.writeText(feature.key).then(() => notify.success(t.keyCopied), notify.failure);
   };
   return (
-    <Menu opened onClose={onClose} position="bottom-start" withinPortal returnFocus={false}>
+    <Menu
+      opened
+      onClose={onClose}
+      position="bottom-start"
+      withinPortal
+      returnFocus={false}
+      // Without keys, which are among them otherwise: the one that opens it would close it again at once.
+      clickOutsideEvents={['mousedown', 'touchstart']}
+    >
       <Menu.Target>
         <span
           aria-hidden
