@@ -10,7 +10,8 @@ ALONE = len(PROCESSORS) > 1
 """Whether what is measured can have a processor of its own."""
 SERVERS = {PROCESSORS[0]}
 OTHERS = set(PROCESSORS[1:]) or SERVERS
-_TURN = 10
+SERVER, WATCHER, POLLER = 5, 8, 10
+"""Real-time priorities: who notes moments goes before who makes work, polls before streams."""
 _AHEAD = -20
 _SESSION = Path("/proc/self/autogroup")
 
@@ -46,29 +47,26 @@ def _session_ahead() -> Iterator[None]:
 
 @contextmanager
 def on_server_cpu(processors: set[int] | None = None) -> Iterator[None]:
-    """What is started in this block runs where servers are measured."""
+    """What is started in this block runs where servers are measured, before whatever else is there."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, processors or SERVERS)
+    put_first(0, SERVER)
     try:
         yield
     finally:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         os.sched_setaffinity(0, before)
 
 
-def move(pid: int, processors: set[int]) -> None:
-    """Let a running process and all of its threads go on elsewhere."""
-    for thread in _threads(pid):
-        with suppress(ProcessLookupError):
-            os.sched_setaffinity(thread, processors)
+def put_first(pid: int, turn: int) -> None:
+    """Let a process run whenever it can, where that is allowed.
 
-
-def put_first(pid: int) -> None:
-    """Let a load client run whenever it can, where that is allowed.
-
-    What it notes as a moment may not be the end of its waiting for a turn.
+    What a client notes as a moment may not be the end of its waiting for a turn, nor may a server be
+    measured while a neighbour has its processor. The kernel keeps a twentieth for all others.
     """
     with suppress(PermissionError):
-        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(_TURN))
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(turn))
 
 
 def cpu_seconds(pid: int) -> float:

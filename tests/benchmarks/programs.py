@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.pinning import on_server_cpu, put_first
+from tests.benchmarks.pinning import POLLER, WATCHER, on_server_cpu, put_first
 from tests.support.ports import free_port
 
 SOURCES = Path(__file__).parent / "c"
@@ -121,13 +121,12 @@ def running_crowd(
 ) -> Iterator[Program]:
     """SSE clients of a port, none of them connected yet.
 
-    ``hears``: a NATS port and a subject, for those whose moments are compared; they run before others.
+    ``hears``: a NATS port and a subject, to tell when a change was there.
     """
     path = folder / f"crowd-{port}"
     path.write_bytes(request)
     with running("crowd", port, path, receive_bytes, *hears) as crowd:
-        if hears:
-            put_first(crowd.pid)
+        put_first(crowd.pid, WATCHER)
         yield crowd
 
 
@@ -148,8 +147,7 @@ def polling(
     process = subprocess.Popen(
         [str(each) for each in command], stdout=subprocess.PIPE, text=True, process_group=0
     )
-    if rate is not None:
-        put_first(process.pid)
+    put_first(process.pid, POLLER)
     try:
         yield process
     finally:
