@@ -27,6 +27,7 @@ BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 HEAD_SECONDS = 20.0
 HEAD_BYTES = 64 * 1024
+REQUESTS_WAITING = 128
 CLOSE_SECONDS = 5
 CTRL_C_DRAIN_SECONDS = 1.0
 # In a request's scope: call it to cut the connection without waiting for what is buffered.
@@ -44,12 +45,14 @@ class GuardedHttp(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 for strangers: bounds on a request's head, and a way to cut a client off.
 
     A head must be complete `head_seconds` after the connection or its first byte, and may not be longer
-    than about `head_bytes`: uvicorn bounds neither. `ABORT` in the scope gets rid of a client that takes
-    nothing. Only looks on: framing stays the parser's.
+    than about `head_bytes`; behind a request that is not answered yet no more than `requests_waiting` may
+    wait: uvicorn bounds none of them, and one read may bring ten thousand requests. `ABORT` in the scope
+    gets rid of a client that takes nothing. Only looks on: framing stays the parser's.
     """
 
     head_seconds: ClassVar[float] = HEAD_SECONDS
     head_bytes: ClassVar[int] = HEAD_BYTES
+    requests_waiting: ClassVar[int] = REQUESTS_WAITING
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._head_due: asyncio.TimerHandle | None = None
@@ -85,7 +88,11 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_is_here()
-        super().on_headers_complete()
+        if len(self.pipeline) < self.requests_waiting:
+            super().on_headers_complete()
+        elif not self.transport.is_closing():
+            # An answer to this one would come before those to the others.
+            self.transport.abort()
 
     def _expect_head(self) -> None:
         self._head_size = 0

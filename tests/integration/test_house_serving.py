@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -420,6 +421,38 @@ async def test_a_head_without_end_is_refused():
     async with running(Starlette(), http=Impatient) as url:
         answer = await _answer_to(url, b"GET / HTTP/1.1\r\n", *[line] * 10)
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def _waiting_for(asked: list[str], may_answer: asyncio.Event) -> ASGIApp:
+    async def answer(request: Request) -> Response:
+        asked.append(request.url.path)
+        await may_answer.wait()
+        return JSONResponse(request.url.path)
+
+    return Starlette(routes=[Route("/{number}", answer)])
+
+
+async def test_requests_that_wait_behind_another_are_answered_in_order():
+    asked, may_answer = [], asyncio.Event()
+    may_answer.set()
+    requests = b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(100))
+    last = b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n"
+    async with running(_waiting_for(asked, may_answer)) as url:
+        answer = await _answer_to(url, requests + last)
+    assert asked == [*(f"/{number}" for number in range(100)), "/last"]
+    assert answer.count(b"HTTP/1.1 200 ") == 101
+
+
+async def test_whoever_sends_thousands_of_requests_without_waiting_is_cut_off():
+    asked, may_answer = [], asyncio.Event()
+    async with running(_waiting_for(asked, may_answer)) as url:
+        with suppress(ConnectionResetError):
+            assert await _answer_to(url, b"GET /0 HTTP/1.1\r\n\r\n" * 5_000) == b""
+        assert len(asked) <= 1
+        may_answer.set()
+        # Others are served meanwhile and afterwards.
+        async with open_client() as client:
+            assert (await client.get(f"{url}/other")).status == 200
 
 
 async def test_a_long_body_is_no_long_head():
