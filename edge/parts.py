@@ -177,4 +177,8 @@ class ColdPolls:
             outcome = error
         finally:
             for answered in self._waiting.pop(about):
-                answered(outcome)
+                try:
+                    answered(outcome)
+                except Exception:
+                    # The others wait for the same, and nobody else would tell them.
+                    log.exception("request.failed", route=POLL, method="GET")

@@ -320,11 +320,16 @@ class Pump:
         ahead = self._streams.clock() - now
         until = now + SLICE_SECONDS
         marked = self.marked
-        while marked and now < until:
-            course = self._course
-            if course is None or not self._follow(course, now):
-                self._course = self._lead(now, now + ahead)
-            now = time.monotonic()
+        try:
+            while marked and now < until:
+                course = self._course
+                if course is None or not self._follow(course, now):
+                    self._course = self._lead(now, now + ahead)
+                now = time.monotonic()
+        except Exception:
+            # Nobody would drive the others any more.
+            log.exception("stream.failed")
+            self._course = None
         if marked:
             self._loop.call_soon(self._slice)
         else:

@@ -5,6 +5,7 @@ import socket
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import uvloop
@@ -215,6 +216,33 @@ def test_others_have_their_turn_while_a_change_goes_to_many(run: Run) -> None:
             for sock in socks:
                 await sock.until(b"event: feature\n")
             assert turns > 2
+
+    run(main())
+
+
+def test_a_bug_while_a_change_goes_to_many_does_not_silence_them_for_ever(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        source = small()
+        async with open_taking(source) as taking:
+            clients = [await taking.connect(CLIENT) for _ in range(5)]
+            for client in clients:
+                await client.until(b'"CART"')
+            faults = [RuntimeError("a bug")]
+            followed = taking.streams.hub.followed
+
+            def faulty(*given: Any) -> None:
+                if faults:
+                    raise faults.pop()
+                followed(*given)
+
+            monkeypatch.setattr(taking.streams.hub, "followed", faulty)
+            await change(source, 8)
+            await eventually(lambda: not faults)
+            await change(source, 9)
+            for client in clients:
+                await client.until(b'"version":9')
 
     run(main())
 

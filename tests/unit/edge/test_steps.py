@@ -21,7 +21,7 @@ def view(user: str) -> View:
     return View.of(policy(), client_evaluated=False, context=context)
 
 
-def test_steps_of_very_many_contexts_are_not_kept_beyond_a_bound_of_bytes():
+def test_steps_of_very_many_contexts_are_not_kept_beyond_a_bound_of_bytes() -> None:
     room: Room[object] = Room(environment(feature("A", "small", feature_type="STRING")), 1, 1)
     standings = [room.stand(view(f"user{number}"), NOW, None) for number in range(100)]
     huge = feature("A", "x" * 500_000, feature_type="STRING", version=2)
@@ -33,7 +33,7 @@ def test_steps_of_very_many_contexts_are_not_kept_beyond_a_bound_of_bytes():
     assert sum(2 * len(step.data) for step in known if step is not None) <= STEP_BYTES_HELD + 2_000_000
 
 
-def test_streams_that_stand_at_one_place_take_the_same_step():
+def test_streams_that_stand_at_one_place_take_the_same_step() -> None:
     room: Room[object] = Room(environment(feature("A", False)), 1, 1)
     before = room.stand(view("fred"), NOW, None)
     assert room.stand(view("fred"), NOW, None) is before
