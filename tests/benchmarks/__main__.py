@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from tests.benchmarks import pinning, report
@@ -42,33 +43,42 @@ def main() -> int:
         pinning.standing_aside(),
         tempfile.TemporaryDirectory(prefix="burgee-bench-") as folder,
     ):
-        _measure_in(Path(folder), options)
+        everything = _measure_in(Path(folder), options)
     whole = options.keep or not options.only
-    if whole and options.output == OUTPUT and not options.quick:
+    if everything and whole and options.output == OUTPUT and not options.quick:
         report.document(options.output)
-    return 0
+    return 0 if everything else 1
 
 
-def _measure_in(home: Path, options: argparse.Namespace) -> None:
+def _measure_in(home: Path, options: argparse.Namespace) -> bool:
+    """Measure all that is wanted; answer whether everything could be measured."""
     # PostgreSQL and nginx run as somebody else when this is root, and must reach their folders.
     home.chmod(0o711)
     bench = Bench(home, quick=options.quick)
+    rows: list[Row] = []
     try:
-        _measure(bench, options)
+        failed = [name for name in options.only or GROUPS if not _measured(bench, name, rows, options)]
     finally:
         bench.close()
+    if failed:
+        bench.say(f"FAILED: {', '.join(failed)}")
+    return not failed
 
 
-def _measure(bench: Bench, options: argparse.Namespace) -> None:
-    rows: list[Row] = []
-    for name in options.only or GROUPS:
-        began = time.monotonic()
+def _measured(bench: Bench, name: str, rows: list[Row], options: argparse.Namespace) -> bool:
+    """Measure a group; what goes wrong in one keeps no other from being measured."""
+    began = time.monotonic()
+    try:
         for row in GROUPS[name].run(bench):
             bench.say(row.line())
             rows.append(row)
-        bench.say(f"    {name}: {time.monotonic() - began:.1f} s")
-        # What has been found is not lost with what comes later.
-        report.write(options.output, rows, keep=options.keep)
+            # What has been found is not lost with what comes later.
+            report.write(options.output, rows, keep=options.keep)
+    except Exception:  # noqa: BLE001 - whatever it was, it is told, and this ends as failed
+        traceback.print_exc()
+        return False
+    bench.say(f"    {name}: {time.monotonic() - began:.1f} s")
+    return True
 
 
 def _options() -> argparse.Namespace:

@@ -124,9 +124,9 @@ async def _poll_each(url: str, keys: Sequence[str]) -> None:
     async def poll(http: aiohttp.ClientSession) -> None:
         for key in waiting:
             async with http.get(f"{url}/features", params={"apiKey": key}) as answer:
+                said = await answer.text()
                 if answer.status != 200:
-                    raise RuntimeError(f"a first poll was answered {answer.status}")
-                await answer.read()
+                    raise RuntimeError(f"a first poll was answered {answer.status}: {said}")
 
     connector = aiohttp.TCPConnector(limit=CLIENTS)
     async with aiohttp.ClientSession(connector=connector) as http, asyncio.TaskGroup() as tasks:
