@@ -59,6 +59,8 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 TRIES: Final = 5
 """So many in a row end before any was ever ready: it is not chance, and whoever runs this must know."""
 SAVING_SECONDS: Final = 10.0
+NOT_STARTED: Final = -1
+"""In place of the status of a process that there never was."""
 
 
 class WorkersFailed(Mendable):
@@ -256,14 +258,19 @@ class Workers:
             whole=self.whole,
             replaces=self.serving,
         )
-        process = seat.process = await asyncio.create_subprocess_exec(
-            *self._command,
-            msgspec.json.encode(place).decode(),
-            stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(place.main, place.operations, place.owner),
-            # Ctrl-C is the parent's to pass on.
-            start_new_session=True,
-        )
+        try:
+            process = seat.process = await asyncio.create_subprocess_exec(
+                *self._command,
+                msgspec.json.encode(place).decode(),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(place.main, place.operations, place.owner),
+                # Ctrl-C is the parent's to pass on.
+                start_new_session=True,
+            )
+        except OSError as error:
+            # No memory or no place for one more process, for now: those that are there go on.
+            _log.error("worker.not_started", worker=seat.number, detail=error.strerror)
+            return NOT_STARTED
         _log.info("worker.started", worker=seat.number, pid=process.pid)
         if self._leaving.is_set():
             seat.send(signal.SIGTERM)

@@ -1,18 +1,25 @@
-"""The metrics of several workers: read once for all who ask, and never from who is still starting."""
+"""What the parent of workers does by itself.
+
+Metrics are read once for all who ask, and never from who is still starting; who cannot be started now is
+tried again.
+"""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import Any, cast
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from burgee.workers import Seat, Workers
+from burgee.workers import TRIES, Seat, Workers, WorkersFailed
 from common.client import open_client
 from common.serve import listening_socket, running
+from tests.support.waiting import eventually
 
 PAGE = "# HELP served_total Served.\n# TYPE served_total counter\nserved_total 3.0\n"
 
@@ -73,3 +80,26 @@ async def test_a_worker_that_answers_with_a_problem_does_not_spoil_the_page() ->
     worker.status = 500
     async with crew_of(worker) as crew:
         assert b"burgee_workers 1.0" in await crew.metric_lines()
+
+
+def _restarts(crew: Workers) -> float:
+    (family,) = crew.metrics.restarts.collect()
+    return family.samples[0].value
+
+
+async def test_a_worker_that_cannot_be_started_now_is_tried_again_and_the_others_go_on() -> None:
+    async with crew_of(Worker(), heard=False) as crew:
+        crew.seats[0].was_ready, crew.seats[0].process = True, None
+        async with asyncio.TaskGroup() as tasks:
+            running_crew = tasks.create_task(crew.run())
+            await eventually(lambda: _restarts(crew) >= 2)
+            assert not running_crew.done()
+            await crew.leave(signal.SIGTERM, 5)
+
+
+async def test_workers_that_can_never_be_started_are_a_failure_to_be_told() -> None:
+    async with crew_of(Worker(), heard=False) as crew:
+        crew.seats[0].process = None
+        with pytest.raises(ExceptionGroup) as told:
+            await crew.run()
+        assert told.group_contains(WorkersFailed, match=f"{TRIES} times")
