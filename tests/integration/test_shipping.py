@@ -5,20 +5,26 @@ Judged by the tools that users run; containers are not started here, for that ne
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import re
+import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
 from burgee.settings import PROCESSES
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose"
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 STACKS = ("party.yaml", "party-ish.yaml", "split.yaml", "dev.yaml", "split.yaml observability.yaml")
 NAME = re.compile(r"\bburgee_[a-z_]+")
 SUFFIX = re.compile(r"_(total|bucket|sum|count)$")
@@ -121,3 +127,49 @@ def test_alerts_and_dashboards_ask_for_metrics_that_exist() -> None:
     names = {SUFFIX.sub("", name) for expression in asked for name in NAME.findall(expression)}
     assert names
     assert names <= known_metrics()
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not here")
+async def test_the_proxy_sends_an_update_to_one_edge_alone(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    async def dies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readline())
+        writer.close()
+
+    first = await asyncio.start_server(dies, "127.0.0.1", 0)
+    second = await asyncio.start_server(dies, "127.0.0.1", 0)
+    ports = [each.sockets[0].getsockname()[1] for each in (first, second)]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    edges = "".join(f"server 127.0.0.1:{each};" for each in ports)
+    shipped = (COMPOSE / "proxy" / "nginx.conf").read_text()
+    shipped = shipped.replace("listen 8080", f"listen 127.0.0.1:{port}").replace("$edge:8553", "edges")
+    paths = "".join(
+        f"{each}_temp_path {tmp_path}/{each};"
+        for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/errors; events {{}}"
+        f" http {{ access_log off; {paths} upstream edges {{ {edges} }} {shipped} }}"
+    )
+    nginx = await asyncio.create_subprocess_exec(str(NGINX), "-c", str(config), "-p", str(tmp_path))
+    try:
+        url = f"http://127.0.0.1:{port}/features/a/b/F"
+        async with aiohttp.ClientSession() as http:
+            assert await eventually(lambda: _put(http, url), what="nginx answers") == 502
+        assert heard == [b"PUT /features/a/b/F HTTP/1.1\r\n"]
+    finally:
+        nginx.terminate()
+        await nginx.wait()
+        first.close()
+        second.close()
+
+
+async def _put(http: aiohttp.ClientSession, url: str) -> int:
+    try:
+        async with http.put(url, data=b"{}") as answered:
+            return answered.status
+    except aiohttp.ClientConnectorError:
+        return 0
