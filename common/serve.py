@@ -27,7 +27,7 @@ BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 HEAD_SECONDS = 20.0
 HEAD_BYTES = 64 * 1024
-REQUESTS_WAITING = 128
+REQUESTS_WAITING = 512
 CLOSE_SECONDS = 5
 CTRL_C_DRAIN_SECONDS = 1.0
 # In a request's scope: call it to cut the connection without waiting for what is buffered.
