@@ -67,7 +67,7 @@ async def unchanged(http: aiohttp.ClientSession, url: str, question: Question, e
     async with http.get(url + path(question), headers=headers) as response:
         assert response.status in {200, 304}
         if response.status == 304:
-            assert response.headers["etag"] == etag
+            assert response.headers["etag"] == etag.removeprefix("W/")
             assert await response.read() == b""
         return response.status == 304
 
@@ -156,7 +156,8 @@ async def steady(
         if answer != again:
             continue  # An edit arrived in between.
         assert same
-        assert not weak
+        # Caches on the way may weaken a tag; comparing for If-None-Match is weak (RFC 9110).
+        assert weak
         assert older == (old == answer)
         return answer
 
