@@ -104,7 +104,7 @@ def _cold_edge(scene: Scene, size: str) -> Iterator[Row]:
         scene.edge.start()
     before = scene.dacha.metric("burgee_dacha_questions_total")
     begun = time.perf_counter()
-    uvloop.run(_poll_each(scene.edge.url, scene.bulk.sdk_keys()))
+    refused = uvloop.run(_poll_each(scene.edge.url, scene.bulk.sdk_keys()))
     seconds = time.perf_counter() - begun
     asked = scene.dacha.metric("burgee_dacha_questions_total") - before
     count = len(scene.bulk.places)
@@ -114,24 +114,38 @@ def _cold_edge(scene: Scene, size: str) -> Iterator[Row]:
         [count / seconds],
         unit="polls/s",
         direction="higher",
-        note=f"{asked:g} questions to MR meanwhile",
+        note=f"{asked:g} questions to MR meanwhile; {refused} polls were told to come again (503)",
     )
 
 
-async def _poll_each(url: str, keys: Sequence[str]) -> None:
+async def _poll_each(url: str, keys: Sequence[str]) -> int:
+    """Poll as SDKs do, again when told to wait; answer how often that was."""
     waiting = iter(keys)
+    refused = 0
 
     async def poll(http: aiohttp.ClientSession) -> None:
+        nonlocal refused
         for key in waiting:
-            async with http.get(f"{url}/features", params={"apiKey": key}) as answer:
-                said = await answer.text()
-                if answer.status != 200:
-                    raise RuntimeError(f"a first poll was answered {answer.status}: {said}")
+            while (patience := await _poll(http, url, key)) is not None:
+                refused += 1
+                await asyncio.sleep(patience)
 
     connector = aiohttp.TCPConnector(limit=CLIENTS)
     async with aiohttp.ClientSession(connector=connector) as http, asyncio.TaskGroup() as tasks:
         for _ in range(CLIENTS):
             tasks.create_task(poll(http))
+    return refused
+
+
+async def _poll(http: aiohttp.ClientSession, url: str, key: str) -> float | None:
+    """Poll once; answer for how long one is to wait, if that is the answer."""
+    async with http.get(f"{url}/features", params={"apiKey": key}) as answer:
+        said = await answer.text()
+        if answer.status == 503:
+            return float(answer.headers["retry-after"])
+        if answer.status != 200:
+            raise RuntimeError(f"a first poll was answered {answer.status}: {said}")
+        return None
 
 
 def _bursts(scene: Scene, count: int, times: int) -> Iterator[Row]:

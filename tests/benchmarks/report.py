@@ -51,20 +51,33 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _line(row: Row) -> str:
-    baseline = f"{_figure(row.baseline)} {row.unit}, {row.baseline_name}" if row.baseline is not None else "–"
-    ratio = f"{row.ratio:.2f}× ({row.spread[0]:.2f}–{row.spread[1]:.2f})" if row.ratio and row.spread else "–"
-    value = f"{_figure(row.value)} {row.unit}" if row.value is not None else "not measured"
+    value = f"{_figure(row.value)} {row.unit}" if row.value is not None else "–"
     if row.ratio is None and row.spread is not None:
-        value += f" ({_figure(row.spread[0])}–{_figure(row.spread[1])})"
+        value += f" ({_range(row.spread)})"
+    baseline = row.baseline_name or "–"
+    if row.baseline is not None:
+        baseline = f"{_figure(row.baseline)} {row.unit}, {row.baseline_name}"
     judged = {True: "reached", False: "**not reached**", None: "reported"}[row.reached]
-    goal = "–" if row.goal is None else _goal(row)
     note = f"<br>{row.note}" if row.note else ""
-    return f"| {row.what}{note} | {value} | {baseline} | {ratio} | {goal} | {judged} |"
+    return f"| {row.what}{note} | {value} | {baseline} | {_ratio(row)} | {_goal(row)} | {judged} |"
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None:
+        return "–"
+    wide = row.spread is not None and row.spread[0] != row.spread[1]
+    return f"{row.ratio:.2f}×" + (f" ({_range(row.spread)})" if wide and row.spread else "")
+
+
+def _range(spread: tuple[float, float]) -> str:
+    return "–".join(_figure(each) for each in spread)
 
 
 def _goal(row: Row) -> str:
+    if row.goal is None:
+        return "–"
     sign = "≥" if row.direction == "higher" else "≤"
-    return f"{sign} {row.goal:g}×" if row.ratio is not None else f"{sign} {_figure(row.goal)} {row.unit}"
+    return f"{sign} {row.goal:g}×" if row.baseline_name else f"{sign} {_figure(row.goal)} {row.unit}"
 
 
 def _figure(figure: float | None) -> str:

@@ -98,9 +98,26 @@ class Row:
 
     @classmethod
     def not_measured(
-        cls, name: str, what: str, why: str, *, unit: str, goal: float | None = None, direction: Direction
+        cls,
+        name: str,
+        what: str,
+        why: str,
+        *,
+        unit: str,
+        baseline_name: str = "",
+        goal: float | None = None,
+        direction: Direction,
     ) -> Self:
-        return cls(name, what, None, unit, goal=goal, direction=direction, note=f"not measured: {why}")
+        return cls(
+            name,
+            what,
+            None,
+            unit,
+            baseline_name=baseline_name,
+            goal=goal,
+            direction=direction,
+            note=f"not measured: {why}",
+        )
 
     @property
     def reached(self) -> bool | None:

@@ -19,7 +19,9 @@ def workers(bench: Bench) -> Iterator[Row]:
     name, what, unit = "two_workers", "poll 200, two workers beside one", "polls/s"
     if len(pinning.PROCESSORS) < CORES:
         why = f"{len(pinning.PROCESSORS)} cores here, {CORES} are needed"
-        yield Row.not_measured(name, what, why, unit=unit, goal=1.7, direction="higher")
+        yield Row.not_measured(
+            name, what, why, unit=unit, baseline_name="one worker", goal=1.7, direction="higher"
+        )
         return
     cores, key = set(pinning.PROCESSORS[:2]), bench.world.place.client_key
     with bench.world.edge() as one, bench.world.edge({"BURGEE_EDGE_WORKERS": "2"}, cores=cores) as two:

@@ -79,4 +79,4 @@ def test_the_document_keeps_what_people_wrote(tmp_path: Path, monkeypatch: pytes
     assert text.startswith(f"before\n{report.BEGIN}\n")
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
-    assert "| 0.90× (0.50–1.50) | ≥ 0.9× | reached |" in text
+    assert "| 0.90× (0.5–1.5) | ≥ 0.9× | reached |" in text
