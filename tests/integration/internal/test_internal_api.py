@@ -47,6 +47,10 @@ READS = [
     ("GET", "/internal/listing"),
     ("POST", "/internal/many"),
 ]
+NAMED = {
+    "/internal/revisions": b'{"ask":"revisions","counters":[["environment","x"]]}',
+    "/internal/many": f'{{"ask":"many","environments":[["{uuid4()}",["",0,0]]]}}'.encode(),
+}
 BODIES = {
     "/internal/revisions": b'{"ask":"revisions","counters":[]}',
     "/internal/many": b'{"ask":"many"}',
@@ -441,6 +445,6 @@ async def test_a_database_that_is_away_is_503_and_not_absent(postgres_server, po
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         )
         for method, path in READS:
-            body = b'{"ask":"revisions","counters":[["environment","x"]]}' if method == "POST" else None
+            body = NAMED.get(path)
             assert await internal.status(method, path, data=body) == 503
         postgres_server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')

@@ -20,6 +20,8 @@ HARMLESS = {
     "logout",
     "findPeople",
     "createPerson",
+    # Goes on for ever; whose changes it tells to whom has tests of its own (test_live.py).
+    "listenToChanges",
 }
 # Names people, who belong to the organisation: any administrator sees who there is.
 PEOPLE_ARE_SEEN = {"getPerson"}
