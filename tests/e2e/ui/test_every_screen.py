@@ -84,11 +84,7 @@ async def test_a_screen_outside_a_session(
 
 async def test_a_tablet_is_wide_enough(browser: Browser, party: PartyProcess, example: Example) -> None:
     async with open_person(browser, party.url, size=TABLET) as person:
-        await person.open("/login")
-        await person.page.get_by_label("E-mail").fill(EMAIL)
-        await person.page.get_by_label("Password", exact=True).fill(PASSWORD)
-        await person.page.get_by_role("button", name="Sign in").click()
-        await person.page.get_by_role("heading", level=1).first.wait_for()
+        await person.sign_in(EMAIL, PASSWORD)
         for path in (
             "/feature-dashboard",
             "/applications",
@@ -101,5 +97,6 @@ async def test_a_tablet_is_wide_enough(browser: Browser, party: PartyProcess, ex
             await person.page.get_by_role("heading", level=1).first.wait_for()
             await person.settle()
             await person.screenshot(f"{named(path)}-tablet")
+            assert "/login" not in person.page.url
             wide = await person.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= TABLET["width"], path

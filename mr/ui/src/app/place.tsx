@@ -9,6 +9,8 @@ import { useApi } from '@/api/hooks';
 import type { Application, Portfolio } from '@/api/schema';
 import { remember, remembered } from './memory';
 import { useSearchParams } from './navigate';
+import { isPortfolioAdmin } from './permissions';
+import { useMe } from './session';
 
 export interface Place {
   portfolios: readonly Portfolio[];
@@ -44,19 +46,31 @@ export function PlaceProvider({ children }: { children: ReactNode }) {
     { id: portfolio?.id ?? '', order: 'ASC', includeEnvironments: true },
     { enabled: portfolio !== undefined },
   );
+  // Whoever has a role in an application alone, in none of its environments, is told of it here and not there.
+  const me = useMe();
+  const more = portfolio !== undefined && !isPortfolioAdmin(me, portfolio.id);
+  const whole = useApi(
+    'getPortfolio',
+    { id: portfolio?.id ?? '', includeApplications: true, includeEnvironments: true },
+    { enabled: more },
+  );
+  const listed = useMemo(
+    () => together(applications.data, more ? whole.data?.applications : []),
+    [applications.data, more, whole.data],
+  );
   const [wantedApplication, setApplication] = useRemembered(`application-${portfolio?.id ?? ''}`, search.application);
-  const application = pick(applications.data, wantedApplication);
+  const application = pick(listed, wantedApplication);
   const { isPending, error, refetch } = portfolios;
-  const loading = isPending || (portfolio !== undefined && applications.isPending);
-  const applicationError = applications.error;
-  const refetchApplications = applications.refetch;
+  const loading = isPending || (portfolio !== undefined && (applications.isPending || (more && whole.isPending)));
+  const applicationError = applications.error ?? whole.error;
+  const refetchApplications = applications.error ? applications.refetch : whole.refetch;
   const value = useMemo<Place>(
     () => ({
       portfolios: portfolios.data ?? [],
       portfolio,
       portfolioId: portfolio?.id,
       choosePortfolio: setPortfolio,
-      applications: applications.data ?? [],
+      applications: listed ?? [],
       application,
       applicationId: application?.id,
       chooseApplication: setApplication,
@@ -68,7 +82,7 @@ export function PlaceProvider({ children }: { children: ReactNode }) {
       portfolios.data,
       portfolio,
       setPortfolio,
-      applications.data,
+      listed,
       application,
       setApplication,
       loading,
@@ -79,6 +93,17 @@ export function PlaceProvider({ children }: { children: ReactNode }) {
     ],
   );
   return <PlaceContext value={value}>{children}</PlaceContext>;
+}
+
+/** Both lists as one, by name. */
+function together(
+  found: readonly Application[] | undefined,
+  more: readonly Application[] | undefined,
+): readonly Application[] | undefined {
+  if (found === undefined || more === undefined) return found;
+  const known = new Set(found.map((each) => each.id));
+  const rest = more.filter((each) => !known.has(each.id));
+  return rest.length === 0 ? found : [...found, ...rest].sort((one, other) => one.name.localeCompare(other.name));
 }
 
 function pick<T extends { id?: string }>(all: readonly T[] | undefined, wanted: string | null): T | undefined {
