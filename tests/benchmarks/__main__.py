@@ -40,7 +40,7 @@ def main() -> int:
     # Whoever stops this wants everything that it started to stop as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
-        pinning.standing_aside(),
+        pinning.standing_aside(ahead=not options.quick),
         tempfile.TemporaryDirectory(prefix="burgee-bench-") as folder,
     ):
         everything = _measure_in(Path(folder), options)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
@@ -14,15 +15,21 @@ SERVER, WATCHER, POLLER = 5, 8, 10
 """Real-time priorities: who notes moments goes before who makes work, polls before streams."""
 _AHEAD = -20
 _SESSION = Path("/proc/self/autogroup")
+_is_ahead: ContextVar[bool] = ContextVar("is_ahead", default=False)
 
 
 @contextmanager
-def standing_aside() -> Iterator[None]:
+def standing_aside(*, ahead: bool) -> Iterator[None]:
     """Leave the processor of what is measured; whatever is started in the block stays away as well.
 
-    It also goes before what else happens on this machine, where that is allowed: both sides alike.
+    ``ahead``: it also goes before what else happens on this machine, where that is allowed; both sides of
+    a comparison alike. Only for whoever wants figures: neighbours stand still meanwhile.
     """
     os.sched_setaffinity(0, OTHERS)
+    _is_ahead.set(ahead)
+    if not ahead:
+        yield
+        return
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _AHEAD)
     with _session_ahead():
@@ -65,6 +72,8 @@ def put_first(pid: int, turn: int) -> None:
     What a client notes as a moment may not be the end of its waiting for a turn, nor may a server be
     measured while a neighbour has its processor. The kernel keeps a twentieth for all others.
     """
+    if not _is_ahead.get():
+        return
     with suppress(PermissionError):
         os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(turn))
 
