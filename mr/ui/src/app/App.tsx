@@ -1,10 +1,12 @@
 /** Everything together: theme, texts, data, router. */
-import { MantineProvider } from '@mantine/core';
+import { MantineProvider, MantineThemeProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import { Problem } from '@/api/problem';
 import { currentSession, onSession } from '@/api/session';
+import { useTexts } from '@/texts';
 import { LanguageProvider } from './language';
 import { makeRouter } from './router';
 import { colorSchemes, theme } from './theme';
@@ -38,10 +40,24 @@ export function App() {
     <MantineProvider theme={theme} colorSchemeManager={colorSchemes} defaultColorScheme="auto">
       <LanguageProvider>
         <QueryClientProvider client={queries}>
-          <Notifications position="bottom-center" />
+          <Toasts />
           <RouterProvider router={router} />
         </QueryClientProvider>
       </LanguageProvider>
     </MantineProvider>
+  );
+}
+
+/** Their close button is a picture: whoever hears it needs a word. */
+function Toasts() {
+  const { close } = useTexts().common;
+  const named = useMemo(
+    () => ({ components: { Notification: { defaultProps: { closeButtonProps: { 'aria-label': close } } } } }),
+    [close],
+  );
+  return (
+    <MantineThemeProvider inherit theme={named}>
+      <Notifications position="bottom-center" />
+    </MantineThemeProvider>
   );
 }
