@@ -53,11 +53,7 @@ def advance(held: EnvironmentSnapshot | None, event: Event) -> Step:
 
 def proves(snapshot: EnvironmentSnapshot, revision: int, digest: int) -> bool:
     """True when the snapshot's own content gives ``digest`` at ``revision``."""
-    return (
-        snapshot.revision == revision
-        and snapshot.digest == digest
-        and snapshot.content_digest == digest
-    )
+    return snapshot.revision == revision and snapshot.digest == digest and snapshot.content_digest == digest
 
 
 def fresh_digest(snapshot: EnvironmentSnapshot) -> int:
