@@ -45,8 +45,8 @@ def running_party(
 ) -> Iterator[PartyProcess]:
     """A ready party server that is set up (`token`); ended afterwards. Not for use inside an event loop."""
     party = PartyProcess(folder, database_url=database_url, settings=settings)
-    party.start()
     try:
+        party.start()
         party.token = sign_in(party.url)
         yield party
     finally:
