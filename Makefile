@@ -13,6 +13,7 @@ CORE := $(VENV)/.core-installed
 SELF := $(VENV)/.self-installed
 DEV := $(VENV)/.dev-installed
 HEAVY := $(VENV)/.heavy-installed
+DRIVER := $(VENV)/.driver-installed
 SDK_PYTHON := .venv-sdk/.installed
 SDK_NODE_DIR := tests/e2e/sdk/node
 SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
@@ -87,9 +88,13 @@ $(IDENTITY): $(IDENTITY_DIR)/package.json $(IDENTITY_DIR)/package-lock.json $(ID
 	@$(BIN)/python -m tests.support.node npm ci --prefix $(IDENTITY_DIR)
 	@touch $@
 
-$(BROWSER): $(BROWSER_DIR)/package.json $(BROWSER_DIR)/package-lock.json $(BROWSER_DIR)/.npmrc requirements-ui.lock $(DEV)
-	@echo "Installing a browser …"
+$(DRIVER): requirements-ui.lock $(DEV)
+	@echo "Installing what drives a browser …"
 	@$(PIP) install --require-hashes --no-deps -r requirements-ui.lock
+	@touch $@
+
+$(BROWSER): $(BROWSER_DIR)/package.json $(BROWSER_DIR)/package-lock.json $(BROWSER_DIR)/.npmrc $(DRIVER)
+	@echo "Installing a browser …"
 	@$(BIN)/python -m tests.support.node npm ci --prefix $(BROWSER_DIR)
 	@touch $@
 
@@ -203,7 +208,7 @@ lint: $(DEV) ## Check style and spelling.
 	$(BIN)/codespell $(PACKAGES) docs tests *.md Makefile pyproject.toml
 
 .PHONY: types
-types: $(SELF) $(DEV) ## Check the types.
+types: $(SELF) $(DEV) $(DRIVER) ## Check the types.
 	$(BIN)/mypy
 
 .PHONY: imports
