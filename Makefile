@@ -14,6 +14,7 @@ SELF := $(VENV)/.self-installed
 DEV := $(VENV)/.dev-installed
 HEAVY := $(VENV)/.heavy-installed
 DRIVER := $(VENV)/.driver-installed
+SITE := $(VENV)/.site-installed
 SDK_PYTHON := .venv-sdk/.installed
 SDK_NODE_DIR := tests/e2e/sdk/node
 SDK_NODE := $(SDK_NODE_DIR)/node_modules/.installed
@@ -42,7 +43,7 @@ help: ## Print the verbs.
 # ------------------------------------------------------------------------------------------- setup
 
 .PHONY: setup
-setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) $(UI_BUILT) $(HEAVY) $(BROWSER) ## Install everything, start nothing.
+setup: $(SELF) $(DEV) $(SDK_PYTHON) $(SDK_NODE) $(IDENTITY) $(UI_BUILT) $(HEAVY) $(SITE) $(BROWSER) ## Install everything, start nothing.
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "python3 is missing; on Debian or Ubuntu: apt-get install -y python3 python3-venv" >&2; exit 1; }
@@ -69,6 +70,11 @@ $(DEV): requirements-dev.lock $(CORE)
 $(HEAVY): requirements-heavy.lock $(DEV)
 	@echo "Installing what judges the chart (Helm's own library, Kubernetes' schemas) …"
 	@$(PIP) install --require-hashes --no-deps -r requirements-heavy.lock
+	@touch $@
+
+$(SITE): requirements-docs.lock $(DEV)
+	@echo "Installing what builds the documentation …"
+	@$(PIP) install --require-hashes --no-deps -r requirements-docs.lock
 	@touch $@
 
 # The published Python SDK runs in a process and an environment of its own, as a customer's would.

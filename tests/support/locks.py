@@ -27,6 +27,13 @@ LOCKS: dict[str, tuple[bool, tuple[str, ...]]] = {
     "requirements-node.lock": (False, ("node",)),
     "requirements-ui.lock": (False, ("ui",)),
     "requirements-heavy.lock": (False, ("heavy",)),
+    "requirements-docs.lock": (False, ("docs",)),
+}
+BEFORE: dict[str, tuple[str, ...]] = {
+    "requirements-dev.lock": ("requirements.lock",),
+    "requirements-ui.lock": ("requirements-dev.lock",),
+    "requirements-heavy.lock": ("requirements-dev.lock",),
+    "requirements-docs.lock": ("requirements-dev.lock", "requirements-heavy.lock"),
 }
 COMPILE = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
@@ -45,7 +52,9 @@ def faults() -> Iterator[str]:
         yield from _unmet(name, wanted)
         yield from _hosts(ROOT / name)
     yield from _hosts(PYTHON_SDK)
-    yield from _differences("requirements.lock", "requirements-dev.lock")
+    for later, earlier in BEFORE.items():
+        for name in earlier:
+            yield from _differences(name, later)
     for path in sorted(ROOT.glob("**/package-lock.json")):
         if "node_modules" not in path.parts:
             yield from _npm_hosts(path)
@@ -56,8 +65,8 @@ def write(options: list[str]) -> None:
     for name, (runtime, groups) in LOCKS.items():
         sources = ["pyproject.toml"] if runtime else []
         chosen = [part for group in groups for part in ("--group", group)]
-        # The development lock contains the runtime one, pin for pin.
-        same = ["-c", "requirements.lock"] if name == "requirements-dev.lock" else []
+        # All go into one environment: the later locks take the pins of those before them.
+        same = [part for before in BEFORE.get(name, ()) for part in ("-c", before)]
         _compile([*sources, *chosen, *same, *options, "-o", name])
     _compile([*options, "-", "-o", str(PYTHON_SDK)], given=PYTHON_SDK_PIN)
 
@@ -80,11 +89,12 @@ def _unmet(name: str, wanted: list[str]) -> Iterator[str]:
             yield f"{name}: {text} is locked at {pin}; run: make lock"
 
 
-def _differences(smaller: str, larger: str) -> Iterator[str]:
-    pins = _pins(larger)
-    for package, pin in _pins(smaller).items():
-        if pins.get(package) != pin:
-            yield f"{larger}: {package} is {pins.get(package)}, but {smaller} has {pin}; run: make lock"
+def _differences(earlier: str, later: str) -> Iterator[str]:
+    pins = _pins(later)
+    whole = later == "requirements-dev.lock"  # it contains all that is needed to run
+    for package, pin in _pins(earlier).items():
+        if pins.get(package, None if whole else pin) != pin:
+            yield f"{later}: {package} is {pins.get(package)}, but {earlier} has {pin}; run: make lock"
 
 
 def _hosts(path: Path) -> Iterator[str]:
