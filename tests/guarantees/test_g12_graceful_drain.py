@@ -48,9 +48,6 @@ def edge(split: Split, grace_seconds: float) -> Iterator[BurgeeProcess]:
     process.start()
     yield process
     process.stop()
-    import shutil
-
-    shutil.copy(process.log_path, "/tmp/e2/g12.log")
 
 
 class Departures:
