@@ -255,17 +255,23 @@ def check(
         bool, typer.Option("--settings-reference", help="Print the reference of every setting instead.")
     ] = False,
     operations_reference: Annotated[
-        bool, typer.Option("--operations-reference", help="Print the table of operations instead.")
+        bool, typer.Option("--operations-reference", help="Print the reference of every operation instead.")
+    ] = False,
+    objects_reference: Annotated[
+        bool, typer.Option("--objects-reference", help="Print the reference of their objects instead.")
     ] = False,
 ) -> None:
     """Check the settings and the database, and print what a process would use."""
-    from burgee import reference
+    from burgee import api_reference, reference
 
     if settings_reference:
         typer.echo(reference.settings_reference(), nl=False)
         return
     if operations_reference:
-        typer.echo(_run(reference.operations_reference()), nl=False)
+        typer.echo(_run(api_reference.operations_reference()), nl=False)
+        return
+    if objects_reference:
+        typer.echo(_run(api_reference.objects_reference()), nl=False)
         return
     settings = _settings(KINDS[process.value])
     for name, value in reference.used(settings):

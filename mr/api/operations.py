@@ -20,6 +20,7 @@ from common.errors import BadRequest, NotFound, Unauthenticated
 from common.web import request_id_of
 from mr.api.json_body import WireRequest, encode
 from mr.api.models import DASHED_UUID, WireModel
+from mr.api.words import words_of
 from mr.db.audit import Act, acting
 from mr.db.session import run_with_retries
 
@@ -70,6 +71,7 @@ class Operation(APIRoute):
     ) -> None:
         """``event_stream``: it answers with Server-Sent Events, whose data are ``answers``."""
         self.access = access
+        words = words_of(operation_id)
         super().__init__(
             path,
             endpoint,
@@ -77,6 +79,8 @@ class Operation(APIRoute):
             operation_id=operation_id,
             name=operation_id,
             tags=[service],
+            summary=words.summary,
+            description=f"For {words.who.value}.",
             response_model=answers,
             response_class=_EventStream if event_stream else JSONResponse,
             response_description=_EVENTS if event_stream else "Successful Response",
