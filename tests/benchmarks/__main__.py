@@ -27,6 +27,7 @@ MODULES = (
     "propagation",
     "backbone",
     "management",
+    "interface",
 )
 """In this order their groups are measured."""
 OUTPUT = Path("build/bench.json")
