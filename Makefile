@@ -196,7 +196,7 @@ guarantees-selftest: setup ## Remove each mechanism from a copy: its guarantee m
 	$(BIN)/python tests/guarantees/selftest.py $(ARGS)
 
 .PHONY: bench
-bench: $(SELF) $(DEV) ## Measure, each figure beside its baseline (ARGS="--only polls", ARGS=--quick).
+bench: $(SELF) $(DEV) $(UI_BUILT) $(BROWSER) ## Measure, each figure beside its baseline (ARGS="--only polls", ARGS=--quick).
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 # ------------------------------------------------------------------------------------------ checks
