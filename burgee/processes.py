@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from common.collector import spare_the_collector
 from common.ledger import Ledger, RequestMetrics
-from common.observability import watch_loop_lag
+from common.observability import LoopLag
 from common.serve import Bound, Drain, GuardedHttp, Listener, serve
 from common.settings import ServingSettings
 from common.web import (
@@ -62,6 +62,7 @@ class Process:
     health: Health
     drain: Drain | None
     registry: CollectorRegistry
+    lag: LoopLag
 
 
 def assemble(
@@ -107,6 +108,7 @@ def assemble(
         health=health,
         drain=drain,
         registry=registry,
+        lag=LoopLag(registry),
     )
 
 
@@ -136,7 +138,7 @@ async def serve_process(
     if process.internal is not None:
         listeners.append(Listener("internal", process.internal.app, settings.host, process.internal.port))
     async with asyncio.TaskGroup() as tasks:
-        watch = tasks.create_task(watch_loop_lag(process.registry), name="loop-lag")
+        watch = tasks.create_task(process.lag.watch(), name="loop-lag")
         spare_the_collector()
         await serve(
             listeners,

@@ -28,7 +28,7 @@ from starlette.routing import Route
 from burgee.totals import Page, Totals
 from common.client import Answer, HttpClient, Unreachable, open_client
 from common.errors import Mendable
-from common.observability import process_registry, watch_loop_lag
+from common.observability import LoopLag, process_registry
 from common.serve import CLOSE_SECONDS, Listener, listening_socket, serve
 from common.web import Health, Surroundings, operational_routes
 
@@ -352,7 +352,7 @@ async def serve_workers(
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(crew.run(), name="workers")
-            lag = tasks.create_task(watch_loop_lag(crew.registry), name="loop-lag")
+            lag = tasks.create_task(LoopLag(crew.registry).watch(), name="loop-lag")
             await serve(listeners, health=health, drain=drain, drain_seconds=settings.drain_seconds)
             await crew.ended(CLOSE_SECONDS + SAVING_SECONDS)
             lag.cancel()

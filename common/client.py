@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from common import tracing
+
 REPEATABLE = frozenset({502, 503, 504})
 
 
@@ -81,7 +83,7 @@ class HttpClient:
     async def _once(self, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         method = "GET" if body is None else "POST"
         async with self._session.request(
-            method, url, headers=headers, data=body, allow_redirects=False
+            method, url, headers=tracing.handed_on(headers), data=body, allow_redirects=False
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 

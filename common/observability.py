@@ -16,6 +16,8 @@ from typing import Any, TextIO
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector
 
+from common.tracing import name_trace
+
 MASK = "***"
 
 _SECRET_NAMES = re.compile(
@@ -40,19 +42,28 @@ def process_registry() -> CollectorRegistry:
     return registry
 
 
-async def watch_loop_lag(registry: CollectorRegistry, *, every_seconds: float = 0.5) -> None:
-    """Report by how much the event loop wakes late; runs until cancelled."""
-    lag = Gauge("burgee_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry)
-    while True:
-        before = time.monotonic()
-        await asyncio.sleep(every_seconds)
-        lag.set(max(0.0, time.monotonic() - before - every_seconds))
+class LoopLag:
+    """By how much the event loop wakes late."""
+
+    def __init__(self, registry: CollectorRegistry, *, every_seconds: float = 0.5) -> None:
+        self._every_seconds = every_seconds
+        self._lag = Gauge(
+            "burgee_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry
+        )
+
+    async def watch(self) -> None:
+        """Report it, until cancelled."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(self._every_seconds)
+            self._lag.set(max(0.0, time.monotonic() - before - self._every_seconds))
 
 
 def set_up_logs(*, level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
     """Configure structlog and the standard library's loggers; the last call wins."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -165,6 +165,11 @@ class ServingSettings(Settings):
         description="Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed, "
         "separated by commas.",
     )
+    trace_endpoint: HttpAddress | None = Field(
+        None,
+        description="Where traces are sent (OTLP over HTTP), such as `http://collector:4318`; unset = where "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` says, or nothing is traced.",
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
         yield from super().contradictions()

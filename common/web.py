@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -20,8 +21,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common import tracing
 from common.errors import AppError, BadRequest, FieldFault
 from common.ledger import Ledger, RequestIds, RequestMetrics
+from common.web_tracing import RequestSpan, span_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -136,22 +139,38 @@ class Surroundings:
             return
         answer = _Answer(scope, send, health=self._health, ids=self.ledger.ids)
         with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
-            try:
-                await self._app(scope, receive, answer.send)
-            except Exception:
-                log.exception("request.failed", route=self._template(scope), method=scope["method"])
-                if answer.status is None:
-                    await problem_of_status(500, scope)(scope, receive, answer.send)
-            finally:
-                self._tell(scope, answer)
+            span = span_of(scope, answer.request_id) if tracing.is_on() else None
+            if span is None:
+                await self._serve(scope, receive, answer)
+                return
+            answer.on_start = partial(self._began, span, scope)
+            with tracing.inside(span.span):
+                await self._serve(scope, receive, answer, span)
 
-    def _tell(self, scope: Scope, answer: "_Answer") -> None:
+    async def _serve(
+        self, scope: Scope, receive: Receive, answer: "_Answer", span: RequestSpan | None = None
+    ) -> None:
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            log.exception("request.failed", route=self._template(scope), method=scope["method"])
+            if answer.status is None:
+                await problem_of_status(500, scope)(scope, receive, answer.send)
+        finally:
+            self._tell(scope, answer, span)
+
+    def _began(self, span: RequestSpan, scope: Scope, message: Message) -> None:
+        span.answered(message.get("headers", ()), self._template(scope), message["status"])
+
+    def _tell(self, scope: Scope, answer: "_Answer", span: RequestSpan | None) -> None:
         template = self._template(scope)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         seconds = (answer.began or time.perf_counter()) - answer.arrived
         # A client that went away before its answer began is counted under nginx's 499.
         status = answer.status or 499
         self.ledger.tell(method, template, status, seconds)
+        if span is not None:
+            span.end(template, status)
 
     def _template(self, scope: Scope) -> str:
         route = scope.get("route")
@@ -176,6 +195,7 @@ class _Answer:
         self.arrived = time.perf_counter()
         self.began: float | None = None
         self.status: int | None = None
+        self.on_start: Callable[[Message], None] | None = None
         self._send = send
         self._health = health
 
@@ -187,6 +207,8 @@ class _Answer:
             headers["X-Request-Id"] = self.request_id
             if self._health is not None and self._health.draining:
                 headers["Connection"] = "close"
+            if self.on_start is not None:
+                self.on_start(message)
         await self._send(message)
 
 

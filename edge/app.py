@@ -135,6 +135,8 @@ async def open_edge(
     """
     reach = reach or ReachLog()
     usage = Usage(registry or CollectorRegistry())
+    if registry is not None:
+        registry.register(reach.lateness)
     access = Access(source, ColdLookups())
     answers = Answers()
     packed = Packed()

@@ -10,19 +10,30 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from common import tracing
 from common.contracts.reports import Reach
+from edge.lateness import Lateness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from common.contracts.events import Event, Heartbeat
+    from common.contracts.traces import TraceContext
     from common.messaging.bus import Bus, Subscriber
 
 CHANGES_REMEMBERED: Final = 200
 EVENTS_REMEMBERED: Final = 1_024
 """An event may be applied later than it came: when a load ends, or a hole is closed."""
+
+
+class _Heard(NamedTuple):
+    """What the log says of a change."""
+
+    position: int
+    committed: float
+    trace: TraceContext | None = None
 
 
 class _Change:
@@ -36,20 +47,40 @@ class _Change:
         "reached",
         "revision",
         "slowest",
+        "span",
         "streams",
     )
 
-    def __init__(
-        self, number: int, environment_id: str, revision: int, position: int, committed: float, streams: int
-    ) -> None:
+    def __init__(self, number: int, environment_id: str, revision: int, heard: _Heard, streams: int) -> None:
         self.number = number
         self.environment_id = environment_id
         self.revision = revision
-        self.position = position
-        self.committed = committed
+        self.position = heard.position
+        self.committed = heard.committed
         self.streams = streams
         self.reached = 0
         self.slowest = 0.0
+        self.span = None if heard.trace is None else self._begun(heard.trace)
+
+    def _begun(self, trace: TraceContext) -> tracing.Span | None:
+        """Record the fan-out: from now until the last stream was sent the change, or is no more."""
+        return tracing.begin(
+            "fan out",
+            tracing.Kind.INTERNAL,
+            # Below its being applied, when that is what is going on.
+            under=tracing.here() or trace,
+            attributes={"burgee.streams": self.streams, "burgee.revision": self.revision},
+        )
+
+    def progressed(self, *, forgotten: bool = False) -> None:
+        """End what is recorded when there is nothing to wait for any more."""
+        if self.span is None or (self.reached < self.streams and not forgotten):
+            return
+        self.span.note(
+            {"burgee.streams.reached": self.reached, "burgee.slowest_milliseconds": 1_000 * self.slowest}
+        )
+        self.span.end()
+        self.span = None
 
 
 class ReachLog:
@@ -63,11 +94,12 @@ class ReachLog:
         self, *, clock: Callable[[], float] = time.time, changes_remembered: int = CHANGES_REMEMBERED
     ) -> None:
         self.on_change: Callable[[], None] = lambda: None
+        self.lateness = Lateness()
         self._clock = clock
         self._changes_remembered = changes_remembered
         self._number = 0
         self._heard = 0
-        self._events: OrderedDict[tuple[str, int], tuple[int, float]] = OrderedDict()
+        self._events: OrderedDict[tuple[str, int], _Heard] = OrderedDict()
         self._changes: deque[_Change] = deque()
         self._by_environment: dict[str, deque[_Change]] = {}
 
@@ -80,7 +112,7 @@ class ReachLog:
         """Note what the log says of a change, before it is swapped in."""
         self._heard = max(self._heard, event.position)
         if event.counter.kind == "environment":
-            self._events[event.counter.id, event.revision] = (event.position, event.time)
+            self._events[event.counter.id, event.revision] = _Heard(event.position, event.time, event.trace)
             if len(self._events) > EVENTS_REMEMBERED:
                 self._events.popitem(last=False)
         self.on_change()
@@ -94,8 +126,9 @@ class ReachLog:
         self._number += 1
         if not streams:
             return
-        position, committed = self._events.get((environment_id, revision), (self._heard, self._clock()))
-        change = _Change(self._number, environment_id, revision, position, committed, streams)
+        heard = self._events.get((environment_id, revision)) or _Heard(self._heard, self._clock())
+        change = _Change(self._number, environment_id, revision, heard, streams)
+        self.lateness.changes += 1
         self._changes.append(change)
         self._by_environment.setdefault(environment_id, deque()).append(change)
         if len(self._changes) > self._changes_remembered:
@@ -112,8 +145,11 @@ class ReachLog:
             if change.number <= before:
                 break
             if change.number <= number:
+                late = now - change.committed
                 change.reached += streams
-                change.slowest = max(change.slowest, now - change.committed)
+                change.slowest = max(change.slowest, late)
+                change.progressed()
+                self.lateness.tell(late, streams)
         self.on_change()
 
     def left(self, environment_id: str, before: int) -> None:
@@ -122,6 +158,7 @@ class ReachLog:
             if change.number <= before:
                 return
             change.streams -= 1
+            change.progressed()
             self.on_change()
 
     def reaches(self) -> tuple[Reach, ...]:
@@ -140,6 +177,7 @@ class ReachLog:
         return tuple(sorted(told, key=lambda reach: reach.position))
 
     def _forget(self, change: _Change) -> None:
+        change.progressed(forgotten=True)
         changes = self._by_environment[change.environment_id]
         changes.popleft()
         if not changes:

@@ -267,6 +267,7 @@ class Relay:
     def _tell(self, term: int, assigned: Assigned) -> None:
         if self._on_positions is not None:
             self._on_positions()
+        self._metrics.note_given(each.counter_kind for each in assigned.rows)
         if self._sender is None:
             self._metrics.note_published(each.created.timestamp() for each in assigned.rows)
             self._metrics.published.set(assigned.position)

@@ -8,18 +8,21 @@ know how positions are given, nor what carries the events.
 from __future__ import annotations
 
 import asyncio
+import collections
 import random
 import time
-from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from common import tracing
 from common.contracts.events import Heartbeat
 from common.errors import Unavailable
 from mr.db.lease import LeaseLost, mark
+from mr.db.models.delivery import ACCOUNT, ENVIRONMENT
 from mr.db.snapshots import load_log, load_place, load_published, logged
 
 if TYPE_CHECKING:
@@ -98,9 +101,22 @@ class RelayMetrics:
         )
         for reason in ("database", "bus", "lease"):
             self.failures.labels(reason)
+        self.revisions = Counter(
+            "burgee_relay_revisions",
+            "Revisions that were given a position, by what they are of",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in (ENVIRONMENT, ACCOUNT):
+            self.revisions.labels(kind)
         self.restores = Counter(
             "burgee_relay_restores", "Restored databases that were noticed", registry=registry
         )
+
+    def note_given(self, kinds: Iterable[str]) -> None:
+        """Changes of counters of these kinds have their positions now."""
+        for kind, count in collections.Counter(kinds).items():
+            self.revisions.labels(kind).inc(count)
 
     def note_published(self, created: Iterable[float]) -> None:
         """Changes written at these times are published now."""
@@ -145,7 +161,7 @@ class Sender:
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._history: _History | None = None
-        self._offered: deque[_Offer] = deque()
+        self._offered: collections.deque[_Offer] = collections.deque()
         self._published = 0
         self._beaten_at = float("-inf")
         self._beat_at = 0.0
@@ -225,8 +241,8 @@ class Sender:
         """Send one batch, if there is one, and a heartbeat behind it, if it is time."""
         events, history = self._take_offered(term) or await self._read(term)
         if events:
-            with self._of_the_bus():
-                await self._publisher.publish(events)
+            with self._of_the_bus(), _recorded(events) as sent:
+                await self._publisher.publish(sent)
             upto = events[-1].position
             await mark(
                 self._database,
@@ -309,3 +325,40 @@ class Sender:
             self._refused = True
             raise BusUnavailable(str(error)) from error
         self._refused = False
+
+
+@contextmanager
+def _recorded(events: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:
+    """Record the sending of the events that belong to a trace; what others do with them comes below it."""
+    if not tracing.is_on() or not any(each.trace for each in events):
+        yield events
+        return
+    now, spans, sent = time.time(), [], []
+    for event in events:
+        span = _span(event, now) if event.trace else None
+        if span is not None:
+            spans.append(span)
+        sent.append(event if span is None else msgspec.structs.replace(event, trace=span.context))
+    try:
+        yield sent
+    except Exception as error:
+        for span in spans:
+            span.fail(type(error).__name__)
+        raise
+    finally:
+        for span in spans:
+            span.end()
+
+
+def _span(event: LoggedEvent, now: float) -> tracing.Span | None:
+    return tracing.begin(
+        f"publish {event.counter.kind}",
+        tracing.Kind.PRODUCER,
+        under=event.trace,
+        attributes={
+            "burgee.event.type": event.type,
+            "burgee.revision": event.revision,
+            "burgee.position": event.position,
+            "burgee.outbox_seconds": max(0.0, now - event.time),
+        },
+    )

@@ -8,10 +8,12 @@ from burgee.processes import Process, assemble, serve_process
 from burgee.topologies.between import bus_of, internal_api, new_instance, revealed
 from common.messaging.nats import NatsBus
 from common.messaging.polled import PolledBus
+from common.messaging.traced import traced
 from common.observability import process_registry
 from common.origins.client import ApiFailures
 from common.origins.server import origin_routes
 from common.reporting import open_reporter
+from common.tracing import open_tracing
 from common.web import Health
 from dacha.app import Dacha, open_dacha, serve_lookups
 from dacha.app import report as report_of_dacha
@@ -27,13 +29,14 @@ async def compose_dacha(settings: DachaSettings) -> AsyncIterator[Process]:
     registry = process_registry()
     instance = new_instance("dacha")
     async with AsyncExitStack() as parts:
+        await parts.enter_async_context(open_tracing(settings, service="dacha", instance=instance))
         api = await parts.enter_async_context(
             internal_api(settings, settings.mr_url or "", ApiFailures(registry))
         )
         outside = await parts.enter_async_context(bus_of(settings, instance, registry))
         bus = outside or PolledBus(api.origin.state)
         dacha = await parts.enter_async_context(
-            open_dacha(settings, bus=bus, origin=api.origin, registry=registry)
+            open_dacha(settings, bus=traced(bus), origin=api.origin, registry=registry)
         )
         lookups = Lookups(dacha)
         if outside is not None:

@@ -18,9 +18,11 @@ from common.caching.capacity import memory_bytes
 from common.caching.loader import Origin
 from common.client import open_client
 from common.messaging.polled import PolledBus
+from common.messaging.traced import traced
 from common.observability import process_registry
 from common.origins.client import ApiFailures
 from common.reporting import open_reporter
+from common.tracing import open_tracing
 from common.web import Health
 from edge.app import open_edge
 from edge.dachas import DachaPool, open_dacha_pool
@@ -49,6 +51,7 @@ async def compose_edge(
     failures = ApiFailures(registry)
     reach = ReachLog()
     async with AsyncExitStack() as parts:
+        await parts.enter_async_context(open_tracing(settings, service="edge", instance=instance))
         outside = await parts.enter_async_context(bus_of(settings, instance, registry))
         sink: UpdateSink = NoSink()
         if settings.mr_url is not None:
@@ -65,7 +68,7 @@ async def compose_edge(
             origin = pool
         else:
             raise ValueError("Edge needs a bus or the address of a Dacha")
-        bus = NotedBus(outside or PolledBus(origin.state), reach)
+        bus = traced(NotedBus(outside or PolledBus(origin.state), reach))
         near = await parts.enter_async_context(
             open_near_cache(settings, bus=bus, origin=origin, registry=registry)
         )

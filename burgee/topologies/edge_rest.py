@@ -11,6 +11,7 @@ from burgee.topologies.between import internal_api, new_instance
 from burgee.topologies.databases import DirectSink, read_replica, writable_database
 from common.observability import process_registry
 from common.origins.client import ApiFailures
+from common.tracing import open_tracing
 from common.web import Health
 from edge.app import Edge
 from edge.sinks import NoSink
@@ -27,9 +28,10 @@ EDGE_REST: Final = "edge-rest"
 @asynccontextmanager
 async def compose_edge_rest(settings: EdgeRestSettings) -> AsyncIterator[Process]:
     """Polls and updates straight on the database; a relay elsewhere publishes what updates change."""
-    registry = process_registry()
+    registry, instance = process_registry(), new_instance("edge-rest")
     async with AsyncExitStack() as parts:
-        edge = await parts.enter_async_context(_edge_on_a_database(settings, registry))
+        await parts.enter_async_context(open_tracing(settings, service="edge-rest", instance=instance))
+        edge = await parts.enter_async_context(_edge_on_a_database(settings, registry, instance))
         yield assemble(
             EDGE_REST,
             settings,
@@ -42,7 +44,9 @@ async def compose_edge_rest(settings: EdgeRestSettings) -> AsyncIterator[Process
 
 
 @asynccontextmanager
-async def _edge_on_a_database(settings: EdgeRestSettings, registry: CollectorRegistry) -> AsyncIterator[Edge]:
+async def _edge_on_a_database(
+    settings: EdgeRestSettings, registry: CollectorRegistry, instance: str
+) -> AsyncIterator[Edge]:
     """On the database alone, on it and a replica, or on a replica and MR's internal API."""
     async with AsyncExitStack() as parts:
         if settings.database_read_only:
@@ -66,8 +70,7 @@ async def _edge_on_a_database(settings: EdgeRestSettings, registry: CollectorReg
             sink=DirectSink(database),
             registry=registry,
         )
-        instance, tell = new_instance("edge-rest"), UsageBook(database).take
-        await parts.enter_async_context(open_telling(instance, edge, tell, registry))
+        await parts.enter_async_context(open_telling(instance, edge, UsageBook(database).take, registry))
         yield edge
 
 

@@ -9,6 +9,7 @@ from burgee.topologies.between import bus_of, new_instance
 from burgee.topologies.databases import writable_database
 from burgee.topologies.management import management
 from common.observability import process_registry
+from common.tracing import open_tracing
 from common.web import Health
 from mr.settings import MrSettings
 
@@ -18,10 +19,11 @@ MR: Final = "management-repository"
 @asynccontextmanager
 async def compose_mr(settings: MrSettings) -> AsyncIterator[Process]:
     """The Management Repository alone; with NATS it publishes there, and takes updates from Edges."""
-    registry = process_registry()
+    registry, instance = process_registry(), new_instance("mr")
     async with AsyncExitStack() as parts:
+        await parts.enter_async_context(open_tracing(settings, service="mr", instance=instance))
         database = await parts.enter_async_context(writable_database(settings))
-        bus = await parts.enter_async_context(bus_of(settings, new_instance("mr"), registry))
+        bus = await parts.enter_async_context(bus_of(settings, instance, registry))
         mr = await parts.enter_async_context(
             management(settings, name=MR, database=database, bus=bus, registry=registry)
         )

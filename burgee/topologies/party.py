@@ -18,9 +18,11 @@ from burgee.topologies.management import drained_together, management, teller
 from common.caching.loader import Origin
 from common.messaging.bus import Bus
 from common.messaging.local import LocalBus
+from common.messaging.traced import traced
 from common.observability import process_registry
 from common.reporting import open_reporter
 from common.serve import Bound, running
+from common.tracing import open_tracing
 from common.web import Health
 from dacha.app import open_dacha
 from dacha.lookups import Lookups
@@ -61,8 +63,10 @@ async def compose_party(
     registry = process_registry()
     reach = ReachLog()
     async with AsyncExitStack() as parts:
+        instance = new_instance("party")
+        await parts.enter_async_context(open_tracing(settings, service="party", instance=instance))
         database = await parts.enter_async_context(writable_database(settings))
-        outside = await parts.enter_async_context(bus_of(settings, new_instance("party"), registry))
+        outside = await parts.enter_async_context(bus_of(settings, instance, registry))
         origin = DatabaseOrigin(database)
         inside = LocalBus(origin.tail)
         mr = await parts.enter_async_context(
@@ -75,7 +79,7 @@ async def compose_party(
                 on_positions=inside.wake,
             )
         )
-        bus, loads = wrap_bus(NotedBus(inside, reach)), wrap_origin(origin)
+        bus, loads = wrap_bus(traced(NotedBus(inside, reach))), wrap_origin(origin)
         dacha = await parts.enter_async_context(
             open_dacha(settings, bus=bus, origin=loads, registry=registry)
         )
@@ -86,12 +90,12 @@ async def compose_party(
             await parts.enter_async_context(
                 lookups_on_the_bus(dacha, Lookups(dacha), outside, new_instance("dacha"))
             )
-        instance, tell = new_instance("edge"), teller(outside, mr.propagation)
+        reporting, tell = new_instance("edge"), teller(outside, mr.propagation)
         reporter = await parts.enter_async_context(
-            open_reporter(lambda: report_of_edge(instance, dacha, edge), tell)
+            open_reporter(lambda: report_of_edge(reporting, dacha, edge), tell)
         )
         reach.on_change = reporter.changed
-        await parts.enter_async_context(open_telling(instance, edge, UsageBook(database).take, registry))
+        await parts.enter_async_context(open_telling(reporting, edge, UsageBook(database).take, registry))
         health = Health(
             {"cache": lambda: edge.ready}, start_degraded_after_seconds=settings.start_degraded_after
         )

@@ -10,6 +10,7 @@ from burgee.topologies.between import bus_of, new_instance
 from burgee.topologies.databases import DirectSink, writable_database
 from burgee.topologies.management import management
 from common.observability import process_registry
+from common.tracing import open_tracing
 from common.web import Health
 from edge.telling import open_telling
 from edge_rest.app import edge_rest
@@ -22,10 +23,11 @@ PARTY_ISH: Final = "party-server-ish"
 @asynccontextmanager
 async def compose_party_ish(settings: PartyIshSettings) -> AsyncIterator[Process]:
     """MR and Edge-REST in one process: polls are answered from the database, there are no streams."""
-    registry = process_registry()
+    registry, instance = process_registry(), new_instance("party-ish")
     async with AsyncExitStack() as parts:
+        await parts.enter_async_context(open_tracing(settings, service="party-ish", instance=instance))
         database = await parts.enter_async_context(writable_database(settings))
-        bus = await parts.enter_async_context(bus_of(settings, new_instance("party-ish"), registry))
+        bus = await parts.enter_async_context(bus_of(settings, instance, registry))
         mr = await parts.enter_async_context(
             management(settings, name=PARTY_ISH, database=database, bus=bus, registry=registry)
         )

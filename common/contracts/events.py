@@ -19,6 +19,7 @@ from common.contracts.environments import (
     snapshot_to_wire,
 )
 from common.contracts.features import FeatureState, Tombstone, WireState, from_wire, to_wire
+from common.contracts.traces import TraceContext
 
 CounterKind = Literal["environment", "account"]
 
@@ -66,7 +67,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One change of one counter, at one position.
 
     ``data`` None = a pointer (too big to send, or of a kind this release does not know): the receiver
-    learns that the counter moved to ``revision`` and loads it.
+    learns that the counter moved to ``revision`` and loads it. ``trace`` is where it was sent, when traced.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     digest: int
     time: float
     data: EventData | None
+    trace: TraceContext | None = None
 
 
 class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +97,7 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
     digest: int
     time: float
     payload: bytes
+    trace: TraceContext | None = None
 
     def event(self) -> Event:
         """Decode; a kind that this release does not know becomes a pointer.
@@ -112,6 +115,7 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
             digest=self.digest,
             time=self.time,
             data=decode_data(self.type, self.payload) if self.payload else None,
+            trace=self.trace,
         )
 
 

@@ -21,6 +21,7 @@ from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.v1.event import CloudEvent
 
 from common.contracts.events import CounterId, CounterKind, Event, Heartbeat, LoggedEvent
+from common.contracts.traces import TraceContext, trace_context
 from common.messaging.freshness import Stamp
 
 SEAL: Final = "burgee-seal"
@@ -139,7 +140,7 @@ def event_headers(event: LoggedEvent, source: str) -> dict[str, str]:
     Written out, for thousands may have to go at once. Numbers travel as text: CloudEvents' integers end at
     32 bits.
     """
-    return {
+    headers = {
         "ce-specversion": "1.0",
         "ce-id": _quoted(event.id),
         "ce-type": _quoted(event.type),
@@ -154,6 +155,12 @@ def event_headers(event: LoggedEvent, source: str) -> dict[str, str]:
         "ce-previous": str(event.previous),
         "ce-digest": str(event.digest),
     }
+    if event.trace is not None:
+        # CloudEvents' extension for distributed tracing.
+        headers["ce-traceparent"] = event.trace.traceparent
+        if event.trace.tracestate:
+            headers["ce-tracestate"] = quote(event.trace.tracestate, safe=_SAFE)
+    return headers
 
 
 def read_event(tail: str, headers: Mapping[str, str], payload: bytes) -> Event:
@@ -181,6 +188,7 @@ def read_event(tail: str, headers: Mapping[str, str], payload: bytes) -> Event:
         digest=_number(headers, "digest"),
         time=_seconds(headers),
         payload=payload,
+        trace=_trace(headers),
     )
     try:
         return logged.event()
@@ -222,6 +230,11 @@ def read_heartbeat(headers: Mapping[str, str]) -> tuple[Heartbeat, Stamp]:
 
 def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else quote(text, safe=_SAFE)
+
+
+def _trace(headers: Mapping[str, str]) -> TraceContext | None:
+    parent = headers.get("ce-traceparent")
+    return None if parent is None else trace_context(parent, unquote(headers.get("ce-tracestate", "")))
 
 
 def _text(headers: Mapping[str, str], name: str) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
+from common import tracing
 from common.contracts.reports import Report
 from common.errors import Unavailable
 from common.messaging.envelope import (
@@ -32,7 +33,13 @@ from common.messaging.envelope import (
     read_heartbeat,
 )
 from common.messaging.freshness import Freshness, Numbers, Stamp
-from common.messaging.nats_answers import Answering, Question, answer_parts, nobody_serves
+from common.messaging.nats_answers import (
+    Answering,
+    Question,
+    answer_parts,
+    nobody_serves,
+    question_headers,
+)
 from common.messaging.nats_line import Congested, Line, LineBroken, Listening, Told
 from common.messaging.nats_metrics import BusCollector, BusMetrics
 
@@ -204,7 +211,7 @@ class NatsBus:
                 await self._send(
                     "question",
                     f"{self._root}.q.{word}",
-                    {},
+                    question_headers(tracing.here()),
                     question,
                     reply=f"{self._root}.inbox.{self.instance}.{nonce}",
                 )

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from common import tracing
+from common.contracts.traces import trace_context_of
 from common.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    from common.contracts.traces import TraceContext
     from common.messaging.bus import Handler
     from common.messaging.envelope import Message
 
@@ -27,6 +30,9 @@ PART: Final = "burgee-part"
 OUTCOME: Final = "burgee-outcome"
 ANSWERED: Final = "answered"
 UNAVAILABLE: Final = "unavailable"
+
+TRACE: Final = "burgee-trace"
+"""Where in a trace somebody asks."""
 
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 _NOBODY: Final = "503"
@@ -66,6 +72,11 @@ class Question:
         self._parts[number] = message.payload
         if len(self._parts) == count and not self.answer.done():
             self.answer.set_result(b"".join(self._parts[each] for each in range(1, count + 1)))
+
+
+def question_headers(trace: TraceContext | None) -> dict[str, str]:
+    """Headers of a question: where it is asked, if that is in a trace."""
+    return {} if trace is None else {TRACE: trace.text}
 
 
 def nobody_serves(message: Message) -> bool:
@@ -122,9 +133,15 @@ class Answering:
 
     async def _answer(self, message: Message) -> None:
         try:
-            outcome, answer = await self._outcome(message.payload)
-            if message.reply:
-                await self._reply(message.reply, outcome, answer)
+            # By what is asked for, not by whom: a word may name an instance.
+            with tracing.recorded(
+                f"answer {self._word.partition('.')[0]}",
+                tracing.Kind.SERVER,
+                under=trace_context_of(message.headers.get(TRACE)),
+            ):
+                outcome, answer = await self._outcome(message.payload)
+                if message.reply:
+                    await self._reply(message.reply, outcome, answer)
         finally:
             self._places.release()
 

@@ -30,7 +30,18 @@ _PRUNED_AT_ONCE: Final = 1_000
 HANDED_ON_BYTES: Final = 8_192
 """Payloads up to this go from the one who gives positions to the one who sends, without being read again."""
 _LOGGED: Final = (
-    *("id", "type", "counter_kind", "counter_id", "revision", "previous", "digest", "created", "position"),
+    *(
+        "id",
+        "type",
+        "counter_kind",
+        "counter_id",
+        "revision",
+        "previous",
+        "digest",
+        "created",
+        "position",
+        "trace",
+    ),
 )
 
 _ROWS: Final = table_of(OutboxRow)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert
 
 from common.contracts.events import EventData, encode_data, event_type
+from common.tracing import here
 from mr.db.models.base import utc_now
 from mr.db.models.delivery import OutboxRow
 
@@ -37,7 +38,7 @@ async def record(session: WriteSession, moves: Sequence[Move]) -> None:
     """Append the moves. The caller holds the counters' locks, so ``seq`` follows the revisions."""
     if not moves:
         return
-    created = utc_now()
+    created, trace = utc_now(), here()
     rows = [
         {
             "id": uuid4(),
@@ -50,6 +51,7 @@ async def record(session: WriteSession, moves: Sequence[Move]) -> None:
             "previous_digest": move.previous_digest,
             "payload": encode_data(move.data).decode("ascii"),
             "created": created,
+            "trace": None if trace is None else trace.text,
         }
         for move in moves
     ]

@@ -12,6 +12,7 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import insert, select
 
+from common.tracing import here
 from mr.db.models.base import utc_now
 from mr.db.models.deliveries import SLACK, WAITING, WEBHOOK, Delivery, SystemConfig
 from mr.db.models.portfolios import Environment
@@ -93,4 +94,5 @@ def _row(kind: str, outcome: Outcome, keys: Sequence[str]) -> dict[str, Any]:
         "due": 0,
         "claimed_until": 0,
         "attempts": 0,
+        "trace": trace.text if (trace := here()) else None,
     }

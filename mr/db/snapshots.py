@@ -20,6 +20,7 @@ from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import CounterId, LoggedEvent
 from common.contracts.features import FeatureState, Tombstone
 from common.contracts.lookups import CounterState
+from common.contracts.traces import trace_context_of
 from common.errors import Unavailable
 from mr.db.delivered import decode_state
 from mr.db.epoch import incarnation
@@ -407,6 +408,7 @@ def logged(row: OutboxRow | Row[Any], *, term: int, epoch: str) -> LoggedEvent:
         digest=row.digest,
         time=row.created.timestamp(),
         payload=row.payload.encode(),
+        trace=trace_context_of(row.trace),
     )
 
 

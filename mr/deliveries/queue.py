@@ -56,6 +56,7 @@ class Claimed(NamedTuple):
     attempts: int
     body: str | None
     event_time: datetime | None
+    trace: str | None
 
     @property
     def endpoint(self) -> Endpoint:

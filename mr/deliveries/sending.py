@@ -17,6 +17,7 @@ from typing import Any, Final
 from yarl import URL
 
 from common.addresses import Outgoing, Reply, Undeliverable
+from common.tracing import handed_on
 from mr.auth.vault import ENCRYPTED
 from mr.db.models.deliveries import WEBHOOK
 from mr.db.owed import PREFIXES
@@ -141,7 +142,11 @@ async def post_webhook(outgoing: Outgoing, post: Post, *, deadline_seconds: floa
     """Send and say how it ended: any 2xx is delivered."""
     try:
         reply = await outgoing.send(
-            "POST", post.url, headers=post.headers, body=post.body, deadline_seconds=deadline_seconds
+            "POST",
+            post.url,
+            headers=handed_on(post.headers),
+            body=post.body,
+            deadline_seconds=deadline_seconds,
         )
     except Undeliverable as error:
         return _ended(post, None, UNREACHABLE, message=str(error))
@@ -152,7 +157,11 @@ async def post_chat(outgoing: Outgoing, post: Post, *, deadline_seconds: float, 
     """Send and say how it ended; Slack answers 200 to what it refuses, and says so in the body."""
     try:
         reply = await outgoing.send(
-            "POST", post.url, headers=post.headers, body=post.body, deadline_seconds=deadline_seconds
+            "POST",
+            post.url,
+            headers=handed_on(post.headers),
+            body=post.body,
+            deadline_seconds=deadline_seconds,
         )
     except Undeliverable as error:
         return _ended(post, None, CHAT_UNREACHABLE, message=str(error))

@@ -21,7 +21,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import select
 
+from common import tracing
 from common.addresses import AddressRules, Outgoing, open_outgoing
+from common.contracts.traces import trace_context_of
 from common.errors import Unavailable
 from mr.auth.vault import Undecipherable, Vault
 from mr.db.models.base import utc_now
@@ -179,7 +181,7 @@ class DeliveryWorker:
         try:
             prepared = await self._prepared(claimed)
             if prepared is not None:
-                await self._end(prepared, await self._send(prepared))
+                await self._end(prepared, await self._recorded(prepared))
         except Unavailable as error:
             # The claim ends by itself, and then somebody tries again.
             _log.warning("deliveries.attempt_interrupted", kind=claimed.kind, detail=str(error))
@@ -200,6 +202,21 @@ class DeliveryWorker:
                 await queue.forget(session, claimed)
                 return None
             return await queue.keep_body(session, claimed, self._claimant, body)
+
+    async def _recorded(self, claimed: Claimed) -> Ended:
+        """Send, as a part of the change's trace where it has one."""
+        with tracing.recorded(
+            f"deliver {claimed.kind}",
+            tracing.Kind.CLIENT,
+            under=trace_context_of(claimed.trace),
+            attributes={"burgee.attempt": claimed.attempts},
+        ) as span:
+            ended = await self._send(claimed)
+            if span is not None:
+                span.note({"http.response.status_code": ended.status})
+                if not ended.delivered:
+                    span.fail(str(ended.status))
+            return ended
 
     async def _send(self, claimed: Claimed) -> Ended:
         settings, system = await self._settings(claimed)

@@ -61,6 +61,7 @@ class Delivery(Identified, Base):
     outbound_headers: Mapped[dict[str, str] | None] = mapped_column(TextMap)
     incoming_headers: Mapped[dict[str, str] | None] = mapped_column(TextMap)
     result: Mapped[str | None]
+    trace: Mapped[str | None]
 
 
 class DeliveryAttempt(Base):

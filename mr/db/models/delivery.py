@@ -115,7 +115,8 @@ class OutboxRow(Base):
     """One change of one counter, written with the change. ``seq`` orders within a counter.
 
     ``previous_digest`` is the counter's digest before: with ``previous`` it says where the counter
-    stands for those who have not heard of this row yet.
+    stands for those who have not heard of this row yet. ``trace`` is where in a trace it was made
+    (`common.contracts.traces.TraceContext.text`), if that is recorded.
     """
 
     __tablename__ = "outbox"
@@ -140,6 +141,7 @@ class OutboxRow(Base):
     created: Mapped[datetime] = mapped_column(default=utc_now)
     position: Mapped[int | None] = mapped_column(BigInt)
     published: Mapped[datetime | None]
+    trace: Mapped[str | None]
 
 
 class RelayLease(Base):

@@ -1,0 +1,58 @@
+"""Where in a trace something happened, as W3C Trace Context writes it: what is handed on with a change.
+
+Must not know who records traces.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_PARENT: Final = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII
+)
+_STATE: Final = re.compile(r"[\x20-\x7e]{1,512}")
+_SAMPLED: Final = 1
+
+
+class TraceContext(NamedTuple):
+    """A place in a trace: the headers `traceparent` and `tracestate`."""
+
+    traceparent: str
+    tracestate: str = ""
+
+    @property
+    def trace_id(self) -> str:
+        return self.traceparent[3:35]
+
+    @property
+    def span_id(self) -> str:
+        return self.traceparent[36:52]
+
+    @property
+    def sampled(self) -> bool:
+        """True when whoever began the trace wants it recorded."""
+        return bool(int(self.traceparent[53:55], 16) & _SAMPLED)
+
+    @property
+    def text(self) -> str:
+        """Both in one line, for where there is one place."""
+        return f"{self.traceparent} {self.tracestate}".rstrip()
+
+
+def trace_context(traceparent: str | None, tracestate: str | None = None) -> TraceContext | None:
+    """Read the two headers; None where there is no sound `traceparent`, for nothing may fail over a trace."""
+    found = _PARENT.fullmatch(traceparent or "")
+    if found is None or (found[1] == "00" and found[5]):
+        return None
+    # What later versions of the header add is theirs; this much of them is as it always was.
+    state = tracestate if tracestate and _STATE.fullmatch(tracestate) else ""
+    return TraceContext(f"00-{found[2]}-{found[3]}-{found[4]}", state.strip())
+
+
+def trace_context_of(text: str | None) -> TraceContext | None:
+    """Read what `TraceContext.text` wrote."""
+    if not text:
+        return None
+    parent, _, state = text.partition(" ")
+    return trace_context(parent, state)
