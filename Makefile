@@ -214,7 +214,7 @@ lint: $(DEV) ## Check style and spelling.
 	$(BIN)/codespell $(PACKAGES) docs tests *.md Makefile pyproject.toml
 
 .PHONY: types
-types: $(SELF) $(DEV) $(DRIVER) ## Check the types.
+types: $(SELF) $(DEV) $(DRIVER) $(SITE) ## Check the types.
 	$(BIN)/mypy
 
 .PHONY: imports
@@ -237,9 +237,13 @@ lock: $(DEV) ## Write the lock files again from pyproject.toml (ARGS=--upgrade f
 	$(BIN)/python -m tests.support.locks write $(ARGS)
 
 .PHONY: docs
-docs: $(SELF) ## Write the generated parts of docs/ again.
+docs: $(SELF) $(SITE) ## Write the generated parts of docs/ again, check all of it, and build the site in build/site.
 	$(BIN)/burgee check --settings-reference > docs/settings.md
+	$(BIN)/burgee check --metrics-reference > docs/metrics.md
 	$(BIN)/burgee check --operations-reference > docs/operations.md
+	$(BIN)/burgee check --objects-reference > docs/objects.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python -m pytest tests/integration/test_documentation.py -k "not site" $(ARGS)
 
 .PHONY: charts
 charts: $(SELF) $(HEAVY) ## Write what follows from the chart's values, and check the chart alone.
