@@ -16,10 +16,10 @@ CHART: Final = ROOT / "charts" / "burgee"
 # Kinds of processes take the same keys; what is said of them is said once.
 COMPONENTS: Final = ("mr", "dacha", "edge", "edgeRest", "party", "partyIsh")
 # Objects whose members are the user's, or Kubernetes'.
-_OPEN: Final = re.compile(
-    r"(^|\.)(\w*[aA]nnotations|\w*[lL]abels|resources|env|nodeSelector|affinity|\w*[sS]ecurityContext)$"
+OPEN: Final = re.compile(
+    r"(^|\.)(\w*[aA]nnotations|\w*[lL]abels|resources|\w*[eE]nv|nodeSelector|affinity|\w*[sS]ecurityContext)$"
 )
-_CHOICES: Final = {
+CHOICES: Final = {
     "topology": ["split", "party", "party-ish"],
     "log.level": ["debug", "info", "warning", "error"],
     "log.format": ["json", "console"],
@@ -27,7 +27,13 @@ _CHOICES: Final = {
     "dacha.fill": ["lazy", "eager"],
 }
 _LEAST: Final = {"workers": 1, "replicas": 0, "minReplicas": 1, "maxReplicas": 1, "drainSeconds": 0}
-_ITEMS_ARE_TEXT: Final = {"image.pullSecrets", "nats.urls", "ingress.hosts", "gateway.hostnames"}
+ITEMS_ARE_TEXT: Final = {
+    "image.pullSecrets",
+    "nats.urls",
+    "ingress.hosts",
+    "gateway.hostnames",
+    "trustedProxies",
+}
 
 README_HEAD: Final = """# Burgee's chart
 
@@ -86,7 +92,7 @@ def rows(node: dict[str, Any], prefix: str, said: dict[str, str]) -> list[str]:
     for name, value in node.items():
         path = f"{prefix}{name}"
         text = explained(path, said)
-        if isinstance(value, dict) and value and not _OPEN.search(path):
+        if isinstance(value, dict) and value and not OPEN.search(path):
             found += rows(value, f"{path}.", said)
         else:
             found.append(f"| `{path}` | `{json.dumps(value)}` | {text or ''} |")
@@ -104,10 +110,10 @@ def schema() -> dict[str, Any]:
 
 
 def _schema_of(value: Any, path: str) -> dict[str, Any]:
-    if path in _CHOICES:
-        return {"enum": _CHOICES[path]}
+    if path in CHOICES:
+        return {"enum": CHOICES[path]}
     if isinstance(value, dict):
-        if not value or _OPEN.search(path):
+        if not value or OPEN.search(path):
             return {"type": "object"}
         members = {name: _schema_of(each, f"{path}.{name}".lstrip(".")) for name, each in value.items()}
         if not path:
@@ -116,7 +122,7 @@ def _schema_of(value: Any, path: str) -> dict[str, Any]:
         return {"type": "object", "properties": members, "additionalProperties": False}
     if isinstance(value, list):
         return (
-            {"type": "array", "items": {"type": "string"}} if path in _ITEMS_ARE_TEXT else {"type": "array"}
+            {"type": "array", "items": {"type": "string"}} if path in ITEMS_ARE_TEXT else {"type": "array"}
         )
     if isinstance(value, bool):
         return {"type": "boolean"}

@@ -64,7 +64,17 @@ annotations:
 {{- end -}}
 
 {{- define "burgee.bus" -}}
-{{- if or (eq .Values.topology "split") .Values.nats.urls -}}true{{- end -}}
+{{- if or .Values.nats.urls .Values.nats.evaluation.enabled -}}true{{- end -}}
+{{- end -}}
+
+{{/* The internal API that Dacha asks: this release's, or that of an MR that runs elsewhere. */}}
+{{- define "burgee.mrUrl" -}}
+{{- default (printf "http://%s-mr-internal:8086" (include "burgee.fullname" .)) .Values.mrUrl -}}
+{{- end -}}
+
+{{/* The key of the tokens that are accepted. Takes a list: root, who presents them. */}}
+{{- define "burgee.acceptedTokens" -}}
+{{- printf "%s-%s" (index . 1) (ternary "tokens" "token" (index . 0).Values.secrets.acceptedTokens) -}}
 {{- end -}}
 
 {{- define "burgee.natsUrls" -}}
@@ -118,9 +128,11 @@ The kinds of processes that run, as YAML: name, key (of its values), port, and w
 {{- end }}
 {{- end -}}
 
-{{/* The component that people talk to. */}}
+{{/* The component that people talk to; none where MR runs elsewhere. */}}
 {{- define "burgee.people" -}}
-{{- if eq .Values.topology "split" -}}mr{{- else -}}{{ .Values.topology }}{{- end -}}
+{{- if ne .Values.topology "split" -}}{{ .Values.topology }}
+{{- else if .Values.mr.enabled -}}mr
+{{- end -}}
 {{- end -}}
 
 {{/* The component that SDKs talk to, and its port. */}}
@@ -139,11 +151,24 @@ The kinds of processes that run, as YAML: name, key (of its values), port, and w
 {{- define "burgee.faults" -}}
 {{- $faults := list -}}
 {{- $pg := include "burgee.postgresql" . -}}
-{{- if and (eq .Values.topology "split") (not $pg) -}}
+{{- $split := eq .Values.topology "split" -}}
+{{- if and $split .Values.mr.enabled (not $pg) -}}
 {{- $faults = append $faults "topology split needs PostgreSQL: set database.url or database.existingSecret (or postgresql.enabled=true to try it)" -}}
 {{- end -}}
-{{- if and (eq .Values.topology "split") (not .Values.nats.urls) (not .Values.nats.evaluation.enabled) -}}
+{{- if and $split (or .Values.dacha.enabled .Values.edge.enabled) (not (include "burgee.bus" .)) -}}
 {{- $faults = append $faults "topology split needs NATS: set nats.urls (or nats.evaluation.enabled=true to try it)" -}}
+{{- end -}}
+{{- if and $split .Values.dacha.enabled (not .Values.mr.enabled) (not .Values.mrUrl) -}}
+{{- $faults = append $faults "dacha without mr needs mrUrl, the internal API of the MR that runs elsewhere" -}}
+{{- end -}}
+{{- if and .Values.mrUrl (not .Values.secrets.existingSecret) -}}
+{{- $faults = append $faults "mrUrl needs secrets.existingSecret: the event key and the tokens are those of the other release" -}}
+{{- end -}}
+{{- if and .Values.mrUrl $split .Values.mr.enabled -}}
+{{- $faults = append $faults "mrUrl is for a release without mr: set mr.enabled=false" -}}
+{{- end -}}
+{{- if not (include "burgee.components" . | fromYamlArray) -}}
+{{- $faults = append $faults "nothing would run: enable mr, dacha, edge or edgeRest" -}}
 {{- end -}}
 {{- if and .Values.nats.urls .Values.nats.evaluation.enabled -}}
 {{- $faults = append $faults "nats.urls and nats.evaluation.enabled exclude each other" -}}
@@ -173,6 +198,14 @@ The kinds of processes that run, as YAML: name, key (of its values), port, and w
 {{- end -}}
 {{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) -}}
 {{- $faults = append $faults "gateway.enabled needs gateway.parentRefs" -}}
+{{- end -}}
+{{- range $c := include "burgee.components" . | fromYamlArray -}}
+{{- $v := index $.Values $c.key -}}
+{{- range $own := include "burgee.ownEnv" (dict "root" $ "component" $c "values" $v) | fromYamlArray -}}
+{{- if hasKey (merge (dict) $v.env $.Values.commonEnv) $own.name -}}
+{{- $faults = append $faults (printf "%s.env (or commonEnv) has %s, which other values of the chart set" $c.key $own.name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if $faults -}}
 {{- fail (printf "\n\nThese values cannot work:\n- %s\n" (join "\n- " $faults)) -}}

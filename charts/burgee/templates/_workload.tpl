@@ -1,7 +1,6 @@
-{{/* The settings of a component. Takes a dict: root, component, values. */}}
-{{- define "burgee.env" -}}
+{{/* The settings of a component that the chart knows. Takes a dict: root, component, values. */}}
+{{- define "burgee.ownEnv" -}}
 {{- $root := .root -}}{{- $c := .component -}}{{- $v := .values -}}
-{{- $name := include "burgee.fullname" $root -}}
 - {name: BURGEE_HOST, value: "0.0.0.0"}
 - {name: BURGEE_PORT, value: {{ $c.port | quote }}}
 - {name: BURGEE_MONITOR_PORT, value: "8701"}
@@ -50,13 +49,13 @@
 {{- end }}
 {{- if $c.internal }}
 - {name: BURGEE_INTERNAL_PORT, value: "8086"}
-{{ include "burgee.fromSecret" (list "BURGEE_DACHA_TOKENS" (include "burgee.secret" $root) "dacha-token") }}
-{{ include "burgee.fromSecret" (list "BURGEE_EDGE_TOKENS" (include "burgee.secret" $root) "edge-token") }}
+{{ include "burgee.fromSecret" (list "BURGEE_DACHA_TOKENS" (include "burgee.secret" $root) (include "burgee.acceptedTokens" (list $root "dacha"))) }}
+{{ include "burgee.fromSecret" (list "BURGEE_EDGE_TOKENS" (include "burgee.secret" $root) (include "burgee.acceptedTokens" (list $root "edge"))) }}
 {{- end }}
 {{- if eq $c.name "dacha" }}
-- {name: BURGEE_MR_URL, value: "http://{{ $name }}-mr-internal:8086"}
+- {name: BURGEE_MR_URL, value: {{ include "burgee.mrUrl" $root | quote }}}
 {{ include "burgee.fromSecret" (list "BURGEE_INTERNAL_TOKEN" (include "burgee.secret" $root) "dacha-token") }}
-{{ include "burgee.fromSecret" (list "BURGEE_EDGE_TOKENS" (include "burgee.secret" $root) "edge-token") }}
+{{ include "burgee.fromSecret" (list "BURGEE_EDGE_TOKENS" (include "burgee.secret" $root) (include "burgee.acceptedTokens" (list $root "edge"))) }}
 - {name: BURGEE_FILL, value: {{ $v.fill | quote }}}
 {{- end }}
 {{- if eq $c.name "edge" }}
@@ -68,10 +67,18 @@
 {{- if and $c.cache $v.state.enabled }}
 - {name: BURGEE_STATE_DIR, value: /var/lib/burgee/state}
 {{- end }}
-{{- range $key, $value := $v.env }}
+{{- with $root.Values.trustedProxies }}
+- {name: BURGEE_TRUSTED_PROXIES, value: {{ join "," . | quote }}}
+{{- end }}
+{{- end -}}
+
+{{/* All settings of a component; its own win over those of all. Takes a dict: root, component, values. */}}
+{{- define "burgee.env" -}}
+{{ include "burgee.ownEnv" . }}
+{{- range $key, $value := merge (dict) .values.env .root.Values.commonEnv }}
 - {name: {{ $key }}, value: {{ $value | quote }}}
 {{- end }}
-{{- with $v.extraEnv }}
+{{- with .values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}

@@ -1,0 +1,45 @@
+"""What a person and an SDK see through the nginx that compose/split.yaml puts in front."""
+
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+
+from tests.support.admin import open_admin
+from tests.support.nginx import NEEDS_NGINX, running_nginx
+from tests.support.party import PartyProcess
+from tests.support.streams import open_events, open_stream
+from tests.support.world import World
+
+pytestmark = NEEDS_NGINX
+
+
+@pytest.fixture
+def proxy(party: PartyProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_nginx(tmp_path_factory.mktemp("nginx"), edges=[party.port]) as url:
+        yield url
+
+
+async def test_streams_pass_unbuffered_and_polls_keep_their_etags(proxy: str, world: World) -> None:
+    await world.create("BLUE")
+    async with open_stream(proxy, world.client_key) as stream:
+        assert stream.status == 200
+        await stream.heard("features")
+        await world.admin.set(world.environment_id, "BLUE", value=True, locked=False)
+        await stream.changed("BLUE", value=True, within_seconds=3)
+    async with aiohttp.ClientSession() as http:
+        address = f"{proxy}/features?apiKey={world.client_key}"
+        async with http.get(address) as first:
+            assert first.status == 200
+            etag = first.headers["etag"]
+        async with http.get(address, headers={"if-none-match": etag}) as second:
+            assert second.status == 304
+
+
+async def test_people_hear_of_changes_through_it(proxy: str, world: World, party: PartyProcess) -> None:
+    bearer = {"authorization": f"Bearer {party.token}"}
+    async with open_events(f"{proxy}/mr-api/burgee/live", headers=bearer) as stream:
+        await stream.heard("ready")
+        async with open_admin(proxy, party.token) as admin:
+            await admin.create_feature(world.application.id, "GREEN")
+        await stream.heard("change", within_seconds=3)

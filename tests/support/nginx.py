@@ -1,0 +1,48 @@
+"""A real nginx with the proxy's settings as they are shipped, before whatever the test names."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.ports import free_port, is_listening
+from tests.support.waiting import eventually_sync
+
+SHIPPED: Final = Path(__file__).parents[2] / "compose" / "proxy" / "nginx.conf"
+NGINX: Final = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+NEEDS_NGINX: Final = pytest.mark.skipif(NGINX is None, reason="nginx is not here")
+LOOPBACK: Final = "127.0.0.1"
+_SCRATCH: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+@contextmanager
+def running_nginx(folder: Path, *, edges: Sequence[int], mrs: Sequence[int] = ()) -> Iterator[str]:
+    """Its address. Names that only a container's resolver knows become these ports; nothing else differs."""
+    port = free_port()
+    shipped = SHIPPED.read_text().replace("listen 8080", f"listen {LOOPBACK}:{port}")
+    upstreams = ""
+    for name, number, ports in (("edge", 8553, edges), ("mr", 8085, mrs or edges)):
+        shipped = shipped.replace(f"${name}:{number}", f"{name}s")
+        upstreams += f"upstream {name}s {{ {''.join(f'server {LOOPBACK}:{each};' for each in ports)} }}"
+    scratch = "".join(f"{each}_temp_path {folder}/{each};" for each in _SCRATCH)
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/errors; events {{}}"
+        f" http {{ access_log off; {scratch} {upstreams} {shipped} }}"
+    )
+    nginx = subprocess.Popen([str(NGINX), "-c", str(config), "-p", str(folder)])
+    try:
+        eventually_sync(
+            lambda: nginx.poll() is not None or is_listening(port),
+            within_seconds=10,
+            what="nginx to listen",
+        )
+        assert nginx.poll() is None, (folder / "errors").read_text()
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        nginx.terminate()
+        nginx.wait(10)
