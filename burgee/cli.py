@@ -260,6 +260,9 @@ def check(
     objects_reference: Annotated[
         bool, typer.Option("--objects-reference", help="Print the reference of their objects instead.")
     ] = False,
+    metrics_reference: Annotated[
+        bool, typer.Option("--metrics-reference", help="Print the reference of every metric instead.")
+    ] = False,
 ) -> None:
     """Check the settings and the database, and print what a process would use."""
     from burgee import api_reference, reference
@@ -272,6 +275,13 @@ def check(
         return
     if objects_reference:
         typer.echo(_run(api_reference.objects_reference()), nl=False)
+        return
+    if metrics_reference:
+        from burgee import metrics_reference as metrics
+
+        # What the processes that are opened for it have to say goes nowhere near the document.
+        set_up_logs(level="error")
+        typer.echo(_run(metrics.metrics_reference()), nl=False)
         return
     settings = _settings(KINDS[process.value])
     for name, value in reference.used(settings):

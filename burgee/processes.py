@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
@@ -85,7 +85,10 @@ def assemble(
     ``of_whole``: health and metrics of all processes that share the main port, answered there in place of
     this one's own.
     """
-    operational = operational_routes(name=name, version=version("burgee"), health=health, metrics=registry)
+    release = version("burgee")
+    built = Gauge("burgee_build_info", "Which release runs; always 1.", ("version",), registry=registry)
+    built.labels(release).set(1)
+    operational = operational_routes(name=name, version=release, health=health, metrics=registry)
     separate = settings.monitor_port is not None or of_whole is not None
     # Clients of the contract ask for the version where they ask for features.
     on_main = [each for each in operational if not separate or each.path == "/info/version"]

@@ -87,15 +87,15 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 class WorkersMetrics:
     """What the parent counts."""
 
-    def __init__(self, registry: CollectorRegistry, workers: Workers) -> None:
+    def __init__(self, registry: CollectorRegistry, seats: Sequence[Seat]) -> None:
         self.restarts = Counter(
             "burgee_workers_restarts",
             "Workers that ended without being told to, and were replaced.",
             registry=registry,
         )
-        Gauge("burgee_workers", "Workers that there should be.", registry=registry).set(len(workers.seats))
+        Gauge("burgee_workers", "Workers that there should be.", registry=registry).set(len(seats))
         Gauge("burgee_workers_running", "Workers whose process is there.", registry=registry).set_function(
-            lambda: sum(seat.process is not None for seat in workers.seats)
+            lambda: sum(seat.process is not None for seat in seats)
         )
 
 
@@ -144,7 +144,7 @@ class Workers:
         self._owner_end, self._owner = os.pipe()
         self._own = CollectorRegistry()
         self.registry = process_registry()
-        self.metrics = WorkersMetrics(self._own, self)
+        self.metrics = WorkersMetrics(self._own, seats)
         self.killed = 0
 
     @property

@@ -1,8 +1,8 @@
 """Traces: one change followed from the request that made it, over the log and the bus, to open streams.
 
-Off unless a setting or the standard variables of OpenTelemetry name where spans go. While off nothing of
-OpenTelemetry is imported, no thread runs, and what is asked here is one look at a variable. As with logs
-there is one sink per process, for what belongs to a trace is said deep inside of what was done.
+Off unless a setting or the standard variables of OpenTelemetry name where spans go. While off its SDK is not
+imported, no thread runs, and what is asked here is one look at a variable. As with logs there is one sink
+per process, for what belongs to a trace is said deep inside of what was done.
 
 Names and attributes of spans are route templates, kinds and numbers: never paths, queries, headers, values or
 messages of exceptions, for those may carry keys. Must not know what is traced, nor how spans travel.
