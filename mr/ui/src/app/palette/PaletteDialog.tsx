@@ -47,7 +47,7 @@ export default function PaletteDialog({ onClose }: { onClose: () => void }) {
           aria-label={t.title}
           placeholder={t.placeholder}
           leftSection={<IconSearch size={18} />}
-          rightSection={searching ? <Loader size={16} aria-label={t.searching} /> : null}
+          rightSection={searching ? <Loader size={16} role="status" aria-label={t.searching} /> : null}
           value={typed}
           onChange={(event) => {
             setTyped(event.currentTarget.value);
