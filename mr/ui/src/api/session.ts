@@ -14,6 +14,8 @@ export type SessionState = 'starting' | 'unreachable' | 'setup' | 'out' | 'reset
 
 export interface Session {
   readonly state: SessionState;
+  /** Somebody signed out here: where they were is nothing to whoever comes next. */
+  readonly left: boolean;
   /** Who is signed in, as the sign-in told; roles are `useMe()`'s. */
   readonly person: Person | null;
   /** How people may sign in here, and what the server can do. */
@@ -21,7 +23,7 @@ export interface Session {
   readonly capabilities: Readonly<Record<string, string>>;
 }
 
-let session: Session = { state: 'starting', person: null, site: null, capabilities: {} };
+let session: Session = { state: 'starting', left: false, person: null, site: null, capabilities: {} };
 let token: string | null = null;
 /** That this browser has a session, not which. */
 const BEFORE = 'session';
@@ -99,6 +101,7 @@ export async function adopt(signedIn: TokenizedPerson): Promise<void> {
   if (!mustReset) await keep();
   become({
     state: mustReset ? 'reset' : 'in',
+    left: false,
     person: signedIn.person ?? null,
     capabilities: signedIn.capabilityInfo ?? session.capabilities,
   });
@@ -123,7 +126,7 @@ export async function signOut(): Promise<void> {
   }
   forgetReadable();
   remember(BEFORE, 'no');
-  become({ state: 'out', person: null });
+  become({ state: 'out', left: true, person: null });
 }
 
 /** Try the cookie, once for all who ask at the same time. */
@@ -145,6 +148,7 @@ async function renew(): Promise<boolean> {
   token = answer.accessToken ?? null;
   become({
     state: 'in',
+    left: false,
     person: answer.person ?? null,
     capabilities: answer.capabilityInfo ?? session.capabilities,
   });

@@ -20,14 +20,14 @@ import { TopBar } from './TopBar';
 import { NewerVersion } from './NewerVersion';
 
 export function Shell() {
-  const { state } = useSession();
+  const { state, left } = useSession();
   const { pathname, searchStr } = useLocation();
   const me = useMeQuery();
   if (state === 'starting') return <Starting />;
   if (state === 'unreachable') return <ServerUnreachable />;
   if (state === 'setup') return <Redirect to="/setup" />;
   if (state === 'out' || state === 'reset') {
-    const back = pathname === '/' ? undefined : `${pathname}${searchStr}`;
+    const back = left || pathname === '/' ? undefined : `${pathname}${searchStr}`;
     return <Redirect to="/login" search={{ back }} />;
   }
   if (me.data === undefined) {

@@ -3,6 +3,7 @@ import {
   Alert,
   createTheme,
   DEFAULT_THEME,
+  Drawer,
   localStorageColorSchemeManager,
   type MantineColorsTuple,
   Menu,
@@ -24,6 +25,9 @@ function readable(name: string, last: string): MantineColorsTuple {
   const shades = [...(DEFAULT_THEME.colors[name] ?? sea)];
   return [...shades.slice(0, 9), last] as unknown as MantineColorsTuple;
 }
+
+/** The library's `<header>` of a dialog would be announced as the banner of the whole page. */
+const PLAIN_HEADER = { header: { role: 'presentation' } };
 
 export const theme = createTheme({
   primaryColor: 'sea',
@@ -48,7 +52,8 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: false } } }),
-    Modal: Modal.extend({ defaultProps: { centered: true }, styles: { title: { fontWeight: 650, fontSize: 'var(--mantine-font-size-lg)' } } }),
+    Modal: Modal.extend({ defaultProps: { centered: true, attributes: PLAIN_HEADER }, styles: { title: { fontWeight: 650, fontSize: 'var(--mantine-font-size-lg)' } } }),
+    Drawer: Drawer.extend({ defaultProps: { attributes: PLAIN_HEADER } }),
     // The library's placeholder is no child that a menu may have.
     Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),
     Alert: Alert.extend({ defaultProps: { radius: 'sm' } }),

@@ -18,12 +18,13 @@ import { SignInForm } from './SignInForm';
 /** Sign-in: with a password, with a provider, or with the code that a provider's way back has brought. */
 export default function Login() {
   const t = useTexts();
-  const { state, site } = useSession();
+  const { state, left, site } = useSession();
   const { back } = useSearchParams();
   const [code] = useState(pendingCode);
   const exchange = useExchange(code, state === 'out' || state === 'in' || state === 'reset');
   const redirect = site !== null && 'redirectUrl' in site ? site.redirectUrl : undefined;
-  const leaving = state === 'out' && code === null && redirect !== undefined;
+  // Whoever has just signed out would be signed in again by a provider that still knows them.
+  const leaving = state === 'out' && !left && code === null && redirect !== undefined;
   useEffect(() => {
     if (back !== undefined) keepBack(back);
     if (leaving) window.location.assign(redirect);

@@ -1,4 +1,4 @@
-import { Button, Stack, TextInput } from '@mantine/core';
+import { Button, Divider, Stack, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { call } from '@/api/client';
 import { useApi } from '@/api/hooks';
@@ -11,13 +11,14 @@ import { Failure } from '@/kit/Failure';
 import { NewPassword } from '@/kit/NewPassword';
 import { useTexts } from '@/texts';
 import { Card } from './Card';
-import { ProviderButtons } from './providers';
+import { ProviderButtons, useProviders } from './providers';
 
 /** An invitation: whose it is, and what is needed to accept it. */
 export default function Register() {
   const t = useTexts();
   const { token = '' } = useSearchParams();
   const { state, site } = useSession();
+  const elsewhere = useProviders().length > 0;
   const invited = useApi('personByToken', { token }, { enabled: token !== '' && state !== 'starting', staleTime: 600_000 });
   const [done, setDone] = useState(false);
   if (done) return <Redirect to="/" />;
@@ -40,6 +41,12 @@ export default function Register() {
   return (
     <Card title={t.auth.registerTitle} text={t.auth.registerText}>
       <Accept token={token} email={invited.data.email ?? ''} name={invited.data.name ?? ''} onDone={() => setDone(true)} />
+      {elsewhere && (
+        <>
+          <Divider label={t.auth.or} />
+          <ProviderButtons />
+        </>
+      )}
     </Card>
   );
 }
