@@ -13,6 +13,7 @@ export function Menu() {
   const me = useMe();
   const { portfolioId } = usePlace();
   const { pathname } = useLocation();
+  const under = AREA_ROUTES.find((area) => isAt(pathname, area.path.replace('/$id', '')))?.under;
   const shown = AREA_ROUTES.filter((area) => area.nav && (area.who?.({ me, portfolioId }) ?? true));
   return (
     <ScrollArea type="hover" scrollbarSize={8}>
@@ -27,15 +28,15 @@ export function Menu() {
             </Text>
             {entries.map((area) => {
               const Icon = area.nav?.icon;
-              const active = pathname === area.path || pathname.startsWith(`${area.path}/`);
+              const here = isAt(pathname, area.path);
               return (
                 <NavLink
                   key={area.path}
                   component={AppLink}
                   to={area.path}
                   search={area.nav?.search}
-                  active={active}
-                  aria-current={active ? 'page' : undefined}
+                  active={here || under === area.path}
+                  aria-current={here ? 'page' : undefined}
                   label={area.title(t)}
                   leftSection={Icon && <Icon size={18} stroke={1.6} />}
                   onMouseEnter={() => void area.load()}
@@ -48,4 +49,8 @@ export function Menu() {
       })}
     </ScrollArea>
   );
+}
+
+function isAt(pathname: string, path: string): boolean {
+  return pathname === path || pathname.startsWith(`${path}/`);
 }

@@ -24,5 +24,7 @@ export interface AreaRoute {
   who?: (standing: Standing) => boolean;
   /** `none`: shown without a session and without the frame. */
   session?: 'none';
+  /** The screen of the menu that it belongs to, when it is none itself. */
+  under?: string;
   nav?: { section: Section; icon: TablerIcon; order: number; search?: Record<string, string> };
 }

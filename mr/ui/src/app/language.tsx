@@ -6,10 +6,12 @@ import { remember, remembered } from './memory';
 
 interface LanguageChoice {
   language: string;
+  /** The language as the reader's country writes it: for dates and numbers. */
+  locale: string;
   choose: (language: string) => void;
 }
 
-const LanguageContext = createContext<LanguageChoice>({ language: 'en', choose: () => {} });
+const LanguageContext = createContext<LanguageChoice>({ language: 'en', locale: 'en', choose: () => {} });
 
 export function useLanguage(): LanguageChoice {
   return useContext(LanguageContext);
@@ -31,6 +33,7 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
   const choice = useMemo(
     () => ({
       language,
+      locale: navigator.languages.find((name) => name.split('-')[0] === language) ?? language,
       choose(next: string) {
         remember('language', next);
         setLanguage(next);

@@ -9,7 +9,7 @@ const REFRESHED_MS = 30_000;
 /** How long ago something was; the exact moment on hover. "never" without one. */
 export function Ago({ time }: { time: string | undefined }) {
   const t = useTexts();
-  const { language } = useLanguage();
+  const { locale } = useLanguage();
   const [now, setNow] = useState(() => new Date());
   useEffect(() => {
     const timer = setInterval(() => setNow(new Date()), REFRESHED_MS);
@@ -18,9 +18,9 @@ export function Ago({ time }: { time: string | undefined }) {
   if (time === undefined) return <>{t.common.never}</>;
   const moment = new Date(time);
   return (
-    <Tooltip label={exactly(moment, language)}>
+    <Tooltip label={exactly(moment, locale)}>
       <Text component="time" inherit dateTime={time} span>
-        {ago(moment, now, language) ?? t.common.justNow}
+        {ago(moment, now, locale) ?? t.common.justNow}
       </Text>
     </Tooltip>
   );
@@ -28,6 +28,6 @@ export function Ago({ time }: { time: string | undefined }) {
 
 /** The exact moment. */
 export function Moment({ time }: { time: string }) {
-  const { language } = useLanguage();
-  return <time dateTime={time}>{exactly(new Date(time), language)}</time>;
+  const { locale } = useLanguage();
+  return <time dateTime={time}>{exactly(new Date(time), locale)}</time>;
 }

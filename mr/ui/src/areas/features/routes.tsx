@@ -11,5 +11,5 @@ export const routes: AreaRoute[] = [
     nav: { section: 'features', icon: IconFlag, order: 20 },
   },
   // The same screen under its other name: links to `?feature=…&environment=…` open the editor.
-  { path: '/feature-values', load, title: (t) => t.features.valuesTitle },
+  { path: '/feature-values', load, title: (t) => t.features.valuesTitle, under: '/feature-dashboard' },
 ];

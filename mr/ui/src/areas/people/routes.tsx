@@ -12,8 +12,8 @@ export const routes: AreaRoute[] = [
     who: admins,
     nav: { section: 'organization', icon: IconUsers, order: 20 },
   },
-  { path: '/create-user', load: () => import('./InviteUser'), title: (t) => t.people.inviteTitle, who: admins },
-  { path: '/manage-user/$id', load: () => import('./ManageUser'), title: (t) => t.people.users, who: admins },
+  { path: '/create-user', load: () => import('./InviteUser'), title: (t) => t.people.inviteTitle, who: admins, under: '/users' },
+  { path: '/manage-user/$id', load: () => import('./ManageUser'), title: (t) => t.people.users, who: admins, under: '/users' },
   {
     path: '/admin-service-accounts',
     load: () => import('./AdminAccounts'),
@@ -26,12 +26,14 @@ export const routes: AreaRoute[] = [
     load: () => import('./CreateAdminAccount'),
     title: (t) => t.people.createAccountTitle,
     who: admins,
+    under: '/admin-service-accounts',
   },
   {
     path: '/edit-admin-service-account/$id',
     load: () => import('./EditAdminAccount'),
     title: (t) => t.people.accounts,
     who: admins,
+    under: '/admin-service-accounts',
   },
   {
     path: '/system-config',

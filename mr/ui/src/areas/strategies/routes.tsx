@@ -12,6 +12,7 @@ export const routes: AreaRoute[] = [
     path: '/edit-feature-group-strategy-values',
     load: () => import('./groups/FeatureGroupPage'),
     title: (t) => t.strategies.groups.open,
+    under: '/feature-groups',
   },
   {
     path: '/application-strategies',
@@ -23,10 +24,12 @@ export const routes: AreaRoute[] = [
     path: '/create-application-strategy',
     load: () => import('./CreateStrategyPage'),
     title: (t) => t.strategies.createTitle,
+    under: '/application-strategies',
   },
   {
     path: '/edit-application-strategy',
     load: () => import('./EditStrategyPage'),
     title: (t) => t.strategies.title,
+    under: '/application-strategies',
   },
 ];

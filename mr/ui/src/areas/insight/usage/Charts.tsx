@@ -16,8 +16,8 @@ export function useColours(): Record<Kind, string> {
 }
 
 export function useMomentWords(): (at: number) => string {
-  const { language } = useLanguage();
-  const format = new Intl.DateTimeFormat(language, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
+  const { locale } = useLanguage();
+  const format = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
   return (at) => format.format(new Date(at));
 }
 
