@@ -5,6 +5,7 @@
 //   GET  /sso           a request by redirect, whose signature it checks
 //   GET  /start?sp=…    begins a sign-in by itself
 // The last two answer {action, SAMLResponse, RelayState} as JSON: the form that a browser would post.
+// Browsers, who ask for HTML, are asked for an e-mail address first, and get a form that posts itself.
 // What the answer is like comes in the query: email, name, groups, message (signed too), encrypted.
 const http = require("node:http");
 const { randomUUID } = require("node:crypto");
@@ -83,6 +84,22 @@ async function sso(url) {
   return answer(entity, parsed.extract.request.id, query);
 }
 
+const hidden = (values) =>
+  Object.entries(values)
+    .map(([name, value]) => `<input type="hidden" name="${name}" value="${escape(value)}">`)
+    .join("");
+
+const form = (attributes, inner, after = "") =>
+  `<!doctype html><title>Sign in</title><form ${attributes}>${inner}<button>Go on</button></form>${after}`;
+
+async function page(url) {
+  const query = Object.fromEntries(url.searchParams);
+  if (!query.email) return form("", `${hidden(query)}<label>E-mail <input name="email"></label>`);
+  const { action, ...values } = await sso(url);
+  const send = "<script>document.forms[0].submit()</script>";
+  return form(`method="post" action="${escape(action)}"`, hidden(values), send);
+}
+
 async function route(request, body) {
   const url = new URL(request.url, here);
   if (url.pathname === "/metadata") return plain.getMetadata();
@@ -91,7 +108,7 @@ async function route(request, body) {
     return {};
   }
   if (url.pathname === "/start") return answer(url.searchParams.get("sp"), null, url.searchParams);
-  return sso(url);
+  return request.headers.accept?.includes("text/html") ? page(url) : sso(url);
 }
 
 http
@@ -100,7 +117,11 @@ http
     request.on("data", (part) => parts.push(part));
     request.on("end", () => {
       route(request, Buffer.concat(parts).toString()).then(
-        (told) => reply.end(typeof told === "string" ? told : JSON.stringify(told)),
+        (told) => {
+          if (typeof told !== "string") return reply.end(JSON.stringify(told));
+          if (told.startsWith("<!doctype")) reply.setHeader("content-type", "text/html");
+          return reply.end(told);
+        },
         (error) => {
           console.error(error);
           reply.writeHead(500).end(String(error));
