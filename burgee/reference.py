@@ -3,6 +3,7 @@
 Written from the settings classes themselves, so that it cannot say anything else.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def _row(field: str) -> str:
 
 
 def _meaning(info: FieldInfo) -> str:
-    return (info.description or "").replace("|", "\\|")
+    linked = re.sub(r"`docs/([\w-]+)\.md`", r"[\1](\1.md)", info.description or "")
+    return linked.replace("|", "\\|")
 
 
 def _defaults(field: str, readers: list[type[Settings]]) -> str:
