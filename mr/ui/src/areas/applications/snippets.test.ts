@@ -27,6 +27,7 @@ describe('snippets', () => {
     expect(code['ruby']).toContain(String.raw`'a"b\'c$d#{e}'`);
     expect(code['php']).toContain(String.raw`'a"b\'c$d#{e}'`);
     expect(code['android']).toContain(String.raw`"a\"b'c\$d#{e}"`);
+    expect(code['dart']).toContain(String.raw`"a\"b'c\$d#{e}"`);
   });
 
   it('read a feature as what it is', () => {

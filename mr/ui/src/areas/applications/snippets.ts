@@ -1,7 +1,9 @@
 /**
  * Ready-to-paste beginnings for every SDK: pure texts from an Edge address, a key and a feature.
  *
- * Names of packages and calls are those of the published SDKs; every value is quoted as its language wants it.
+ * Names of packages and calls are those of the published SDKs; every value is quoted as its language wants it. The
+ * same texts stand in docs/sdks, which also says which of them were run: tests/e2e/test_sdk_snippets.py runs what it can
+ * and compares the rest.
  */
 
 export type KeyKind = 'client' | 'server';
@@ -27,6 +29,7 @@ export type SnippetId =
   | 'php'
   | 'swift'
   | 'android'
+  | 'dart'
   | 'curl';
 
 export interface Snippet {
@@ -121,11 +124,12 @@ function java(values: SnippetValues): string {
   return `import io.featurehub.client.ClientContext;
 import io.featurehub.client.EdgeFeatureHubConfig;
 import io.featurehub.client.FeatureHubConfig;
+import java.util.concurrent.TimeUnit;
 
 public class Example {
   public static void main(String[] arguments) throws Exception {
     FeatureHubConfig config = new EdgeFeatureHubConfig(${url}, ${key});
-    config.streaming().init();
+    config.streaming().init(10, TimeUnit.SECONDS);
     ClientContext context = config.newContext().userKey("fred").build().get();
     System.out.println(context.feature(${feature}).${JAVA[values.featureType]});
   }
@@ -137,10 +141,13 @@ function android(values: SnippetValues): string {
   const { url, key, feature } = quoted(values, 'server', kotlin);
   return `import io.featurehub.client.EdgeFeatureHubConfig
 
-val config = EdgeFeatureHubConfig(${url}, ${key})
-config.restPassive()
-val context = config.newContext().userKey("fred").build().get()
-println(context.feature(${feature}).${JAVA[values.featureType]})
+// get() waits for the server: not on the main thread.
+fun readFeature() {
+    val config = EdgeFeatureHubConfig(${url}, ${key})
+    config.restPassive()
+    val context = config.newContext().userKey("fred").build().get()
+    println(context.feature(${feature}).${JAVA[values.featureType]})
+}
 `;
 }
 
@@ -226,6 +233,22 @@ print(context.${read[values.featureType]}(${feature}))
 `;
 }
 
+function dart(values: SnippetValues): string {
+  const { url, key, feature } = quoted(values, 'server', kotlin);
+  const read: Accessors = { BOOLEAN: 'booleanValue', STRING: 'stringValue', NUMBER: 'numberValue', JSON: 'jsonValue' };
+  return `import 'package:featurehub_client_sdk/featurehub.dart';
+import 'package:featurehub_client_sdk/featurehub_config.dart';
+
+Future<void> main() async {
+  final repository = ClientFeatureRepository();
+  final config = FeatureHubConfig(${url}, [${key}], repository);
+  await repository.clientContext.userKey('fred').build();
+  await config.request();
+  print(repository.feature(${feature}).${read[values.featureType]});
+}
+`;
+}
+
 function curl(values: SnippetValues): string {
   const base = values.edgeUrl.replace(/\/+$/, '');
   return `# Ask once
@@ -253,13 +276,19 @@ export function snippets(values: SnippetValues): Snippet[] {
       install: 'npm install featurehub-javascript-client-sdk',
       code: javascript(values, 'featurehub-javascript-client-sdk', 'server'),
     },
-    { id: 'react', label: 'React', key: 'server', install: 'npm install featurehub-react-sdk', code: react(values) },
+    {
+      id: 'react',
+      label: 'React',
+      key: 'server',
+      install: 'npm install featurehub-react-sdk featurehub-javascript-client-sdk react',
+      code: react(values),
+    },
     { id: 'python', label: 'Python', key: 'client', install: 'pip install featurehub-sdk', code: python(values) },
     {
       id: 'java',
       label: 'Java',
       key: 'client',
-      install: "implementation 'io.featurehub.sdk:java-client-okhttp:3+'\nimplementation 'io.featurehub.sdk.common:common-jacksonv2:1+'",
+      install: "implementation 'io.featurehub.sdk:featurehub-okhttp3-jackson2:4.1'",
       code: java(values),
     },
     {
@@ -269,7 +298,7 @@ export function snippets(values: SnippetValues): Snippet[] {
       install: 'go get github.com/featurehub-io/featurehub-go-sdk@v1',
       code: go(values),
     },
-    { id: 'csharp', label: 'C#', key: 'client', install: 'dotnet add package FeatureHubSDK', code: csharp(values) },
+    { id: 'csharp', label: 'C#', key: 'client', install: 'dotnet add package FeatureHub.SDK', code: csharp(values) },
     { id: 'ruby', label: 'Ruby', key: 'client', install: 'gem install featurehub-sdk', code: ruby(values) },
     { id: 'php', label: 'PHP', key: 'server', install: null, code: php(values) },
     {
@@ -283,8 +312,15 @@ export function snippets(values: SnippetValues): Snippet[] {
       id: 'android',
       label: 'Android (Kotlin)',
       key: 'server',
-      install: "implementation 'io.featurehub.sdk:java-client-okhttp:3+'\nimplementation 'io.featurehub.sdk.common:common-jacksonv2:1+'",
+      install: "implementation 'io.featurehub.sdk:featurehub-okhttp3-jackson2:4.1'",
       code: android(values),
+    },
+    {
+      id: 'dart',
+      label: 'Dart / Flutter',
+      key: 'server',
+      install: 'dart pub add featurehub_client_sdk',
+      code: dart(values),
     },
     { id: 'curl', label: 'curl', key: 'server', install: null, code: curl(values) },
   ];
