@@ -6,10 +6,13 @@ drain hook tells them to. Knows applications only as ASGI callables.
 
 import asyncio
 import contextlib
+import fcntl
 import signal
 import socket
+import termios
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from array import array
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -30,6 +33,10 @@ HEAD_BYTES = 64 * 1024
 REQUESTS_WAITING = 512
 CLOSE_SECONDS = 5
 CTRL_C_DRAIN_SECONDS = 1.0
+STALL_SECONDS = 60.0
+LOOK_SECONDS = 5.0
+LOOKED_AT_ONCE = 1_000
+"""Connections that are looked at before others have their turn."""
 # In a request's scope: call it to cut the connection without waiting for what is buffered.
 ABORT = "burgee.abort"
 
@@ -46,13 +53,15 @@ class GuardedHttp(HttpToolsProtocol):
 
     A head must be complete `head_seconds` after the connection or its first byte, and may not be longer
     than about `head_bytes`; behind a request that is not answered yet no more than `requests_waiting` may
-    wait: uvicorn bounds none of them, and one read may bring ten thousand requests. `ABORT` in the scope
-    gets rid of a client that takes nothing. Only looks on: framing stays the parser's.
+    wait: uvicorn bounds none of them, and one read may bring ten thousand requests. Who takes nothing of an
+    answer for `stall_seconds` is cut off (by the server), and `ABORT` in the scope does so at once. Only
+    looks on: framing stays the parser's.
     """
 
     head_seconds: ClassVar[float] = HEAD_SECONDS
     head_bytes: ClassVar[int] = HEAD_BYTES
     requests_waiting: ClassVar[int] = REQUESTS_WAITING
+    stall_seconds: ClassVar[float] = STALL_SECONDS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._head_due: asyncio.TimerHandle | None = None
@@ -189,6 +198,62 @@ async def running(
                 server.finish(force=True)
 
 
+class Stalls:
+    """Cuts off clients that take nothing of their answers, also of the last one before the connection ends.
+
+    One look over all connections now and then: a timer for each would cost more than what is sent. Those that
+    are not HTTP's any more are others' to look after.
+    """
+
+    def __init__(self, connections: Collection[object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._connections = connections
+        self._clock = clock
+        #: What waited for whom when, since nothing of it was taken.
+        self._waiting: dict[GuardedHttp, tuple[int, float]] = {}
+
+    async def watch(self, seconds: float) -> None:
+        """Look so often, for ever."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once."""
+        now = self._clock()
+        waiting: dict[GuardedHttp, tuple[int, float]] = {}
+        for number, each in enumerate(tuple(self._connections), 1):
+            if isinstance(each, GuardedHttp):
+                self._look_at(each, waiting, now)
+            if number % LOOKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._waiting = waiting
+
+    def _look_at(self, each: GuardedHttp, waiting: dict[GuardedHttp, tuple[int, float]], now: float) -> None:
+        size = each.transport.get_write_buffer_size()
+        if not size:
+            return
+        size += _untaken(each.transport)
+        before = self._waiting.get(each)
+        if before is None or before[0] != size:
+            waiting[each] = (size, now)
+        elif now - before[1] < each.stall_seconds:
+            waiting[each] = before
+        else:
+            log.debug("client.stalled", bytes=size)
+            each.transport.abort()
+
+
+def _untaken(transport: asyncio.BaseTransport) -> int:
+    """How much the kernel holds that the other side has not taken yet: it takes a lot at a time from us."""
+    sock = transport.get_extra_info("socket")
+    held = array("i", [0])
+    try:
+        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, held)
+    except OSError:
+        return 0
+    return held[0]
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, and with an end that cannot be left half done."""
 
@@ -210,6 +275,8 @@ class _Server(uvicorn.Server):
             )
         )
         self._opens = listener.opens
+        stall = getattr(listener.http, "stall_seconds", STALL_SECONDS)
+        self._look_seconds = min(LOOK_SECONDS, stall / 4)
         self._told = asyncio.Event()
         self._over = asyncio.Event()
 
@@ -229,6 +296,10 @@ class _Server(uvicorn.Server):
                 server.close()
             self._abort_all()
             self._over.set()
+
+    async def cut_off_the_stalled(self) -> None:
+        """Get rid of clients that take nothing, for ever."""
+        await Stalls(self.server_state.connections).watch(self._look_seconds)
 
     async def ended(self) -> None:
         """Return when this server has stopped, for whatever reason."""
@@ -315,7 +386,9 @@ async def _serving(
     servers = [_Server(listener) for listener in listeners]
     async with asyncio.TaskGroup() as tasks:
         for server, sock in zip(servers, sockets, strict=True):
-            tasks.create_task(server.run_on(sock), name=f"serve {server.config.http}")
+            serving = tasks.create_task(server.run_on(sock), name=f"serve {server.config.http}")
+            watching = tasks.create_task(server.cut_off_the_stalled(), name="stalls")
+            serving.add_done_callback(lambda _, watching=watching: watching.cancel())  # type: ignore[misc]
         yield servers
 
 

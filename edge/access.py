@@ -3,12 +3,13 @@
 The one place where Edge decides whether a key is known. Knows no transport.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, Policy, SdkKey
 from common.errors import Unavailable
 from edge.limits import ColdLookups
-from edge.source import FeatureSource
+from edge.source import FeatureSource, Seeker
 
 
 class Grant(NamedTuple):
@@ -25,6 +26,10 @@ class TooManyLookups(Unavailable):
     code = "too-many-lookups"
 
 
+class Outrun(Exception):
+    """The account has changed while its environment was looked up: the key is to be looked up again."""
+
+
 class Access:
     """Look keys up, first in what is at hand, then through the source.
 
@@ -34,6 +39,7 @@ class Access:
     def __init__(self, source: FeatureSource, cold: ColdLookups | None) -> None:
         self._source = source
         self._cold = cold
+        self._seeker = source if isinstance(source, Seeker) and cold is not None else None
 
     def peek(self, key: SdkKey) -> Grant | None:
         """Return the grant if everything is at hand, without I/O; None says nothing."""
@@ -74,6 +80,30 @@ class Access:
                 return None
             account, policy = found
         return Grant(account, policy, snapshot)
+
+    def seek(self, key: SdkKey, told: Callable[[Grant | Unavailable | Outrun | None], None]) -> bool:
+        """Do what `find` does without a task, if no more than the environment is missing.
+
+        ``told`` hears the outcome, perhaps at once; False = this cannot be done for this key.
+        """
+        if self._seeker is None:
+            return False
+        account = self._source.peek_account(key.key_hash)
+        policy = account.policy(key.environment_id) if account else None
+        if account is None or policy is None:
+            return False
+        record, seen = account, policy
+
+        def found(outcome: EnvironmentSnapshot | Unavailable | None) -> None:
+            if not isinstance(outcome, EnvironmentSnapshot):
+                told(outcome)
+            elif self._source.peek_account(key.key_hash) is record:
+                told(Grant(record, seen, outcome))
+            else:
+                told(Outrun())
+
+        self._seeker.seek_environment(key.environment_id, found)
+        return True
 
     def is_newest(self, key: SdkKey, grant: Grant) -> bool:
         """Return whether a grant is what is known now, as far as anything is at hand that says so."""

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 
 from common.contracts.reports import Reach
 from common.ledger import Ledger
-from common.serve import GuardedHttp
+from common.serve import STALL_SECONDS, GuardedHttp
 from common.web import Health
 from edge.access import Access
 from edge.answers import Answers
@@ -64,6 +64,7 @@ class Edge:
         *,
         polls: Polls,
         fast: bool,
+        stall_seconds: float = STALL_SECONDS,
         taken: TakenStreams | None = None,
         hub: Hub | None = None,
         reach: ReachLog | None = None,
@@ -71,6 +72,7 @@ class Edge:
         self.usage = usage
         self._polls = polls
         self._fast = fast
+        self._stall_seconds = stall_seconds
         self._taken = taken
         self._hub = hub
         self._reach = reach
@@ -107,8 +109,9 @@ class Edge:
         routes. Everything else, and all in the plain way, is the routes'.
         """
         if not self._fast:
-            return GuardedHttp
-        return protocol_for(Parts(self._polls, ledger=ledger, health=health, streams=self._taken))
+            return type("PlainHttp", (GuardedHttp,), {"stall_seconds": self._stall_seconds})
+        parts = Parts(self._polls, ledger=ledger, health=health, streams=self._taken)
+        return protocol_for(parts, self._stall_seconds)
 
     async def drain(self, grace_seconds: float) -> None:
         """Send all streams away, spread over the time; polls and new streams are served meanwhile.
@@ -178,6 +181,7 @@ async def open_edge(
                 usage,
                 polls=polls,
                 fast=settings.edge_http == "fast",
+                stall_seconds=settings.stream_stall_seconds,
                 taken=taken,
                 hub=hub,
                 reach=reach,

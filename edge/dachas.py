@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from common.contracts.lookups import ANY, AccountAnswer, AtLeast, EnvironmentAnswer
+from common.contracts.lookups import ANY, AccountAnswer, AtLeast, EnvironmentAnswer, Many
 from common.errors import Unavailable
 from common.origins.remote import RemoteOrigin
 from edge.decoded import Decoded
 from edge.members import ANYBODY, Members, Pace
-from edge.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from common.contracts.events import CounterId
-    from common.contracts.lookups import Changes, CounterState, Many, Snapshots, State
+    from common.contracts.lookups import Changes, CounterState, Snapshots, State
     from common.contracts.questions import AskMany
     from common.contracts.reports import Report
     from common.messaging.bus import Requests
@@ -44,6 +43,7 @@ QUESTION_SECONDS: Final = 4.0
 """Below the deadline of whoever loads (`common.caching.loader`), so that it hears why."""
 
 Answer = TypeVar("Answer")
+Found = TypeVar("Found", EnvironmentAnswer, AccountAnswer)
 
 
 class PoolMetrics:
@@ -69,7 +69,7 @@ class PoolMetrics:
 
 
 class DachaPool:
-    """Satisfies `common.caching.loader.Origin` over all Dachas on a bus.
+    """Satisfies `common.caching.loader.Origin` and `AtHand` over all Dachas on a bus.
 
     Feed it with reports (`told`): it then knows instances by name, whom to ask besides the one that the
     bus picks, and whom not to.
@@ -95,14 +95,10 @@ class DachaPool:
         self.told: Callable[[Report], None] = self._members.told
         self.distrust: Callable[[], None]
         """Call it when something that came from here is found to be wrong: nothing is reused then."""
-        self._together = Together(self._ask_many)
         self._decoded = Decoded()
         self.distrust = self._decoded.forget
 
     async def load_environment(self, environment_id: str, at_least: AtLeast = ANY, /) -> EnvironmentAnswer:
-        at_hand = await self._together.environment(environment_id, at_least)
-        if at_hand is not None and _environment_is_new_enough(at_hand, at_least):
-            return at_hand
         return await self._ask(
             lambda dacha: dacha.load_environment(environment_id, at_least),
             at_least,
@@ -111,14 +107,24 @@ class DachaPool:
         )
 
     async def load_account(self, key_hash: str, at_least: AtLeast = ANY, /) -> AccountAnswer:
-        at_hand = await self._together.account(key_hash, at_least)
-        if at_hand is not None and _account_is_new_enough(at_hand, at_least):
-            return at_hand
         return await self._ask(
             lambda dacha: dacha.load_account(key_hash, at_least),
             at_least,
             self._lookups,
             lambda answer: _account_is_new_enough(answer, at_least),
+        )
+
+    async def load_at_hand(self, question: AskMany, /) -> Many:
+        """Satisfies `AtHand`: what some Dacha has at hand, if it is as new as it has to be.
+
+        Who is asked first is whoever would likely have all of it.
+        """
+        asked = [at_least for _, at_least in (*question.environments, *question.accounts)]
+        newest = max(asked, key=attrgetter("position"))
+        many = await self._ask(lambda dacha: dacha.many(question), newest, self._lookups, lambda _: True)
+        return Many(
+            environments=_those(many.environments, question.environments, _environment_is_new_enough),
+            accounts=_those(many.accounts, question.accounts, _account_is_new_enough),
         )
 
     async def changes(self, after: int) -> Changes:
@@ -129,12 +135,6 @@ class DachaPool:
 
     async def state(self) -> State:
         return await self._passed_on(lambda dacha: dacha.state())
-
-    async def _ask_many(self, question: AskMany) -> Many:
-        """Ask for what is at hand; who is asked first is whoever would likely have all of it."""
-        asked = [at_least for _, at_least in (*question.environments, *question.accounts)]
-        newest = max(asked, key=attrgetter("position"))
-        return await self._ask(lambda dacha: dacha.many(question), newest, self._lookups, lambda _: True)
 
     async def _passed_on(self, question: Callable[[RemoteOrigin], Awaitable[Answer]]) -> Answer:
         """Ask what every Dacha passes on to MR: whichever answers first is right."""
@@ -313,6 +313,20 @@ def _account_is_new_enough(answer: AccountAnswer, at_least: AtLeast) -> bool:
     if answer.record is None:
         return answer.position >= at_least.position
     return answer.record.revision >= at_least.revision
+
+
+def _those(
+    answers: Sequence[Found | None],
+    asked: Sequence[tuple[str, AtLeast]],
+    good: Callable[[Found, AtLeast], bool],
+) -> tuple[Found | None, ...]:
+    """The answers that are good enough, None in place of the others."""
+    return tuple(
+        [
+            each if each is not None and good(each, at_least) else None
+            for each, (_, at_least) in zip(answers, asked, strict=False)
+        ]
+    )
 
 
 @asynccontextmanager

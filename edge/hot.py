@@ -14,6 +14,7 @@ import httptools
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from common import tracing
 from common.errors import AppError
 from common.ledger import PROMPT_SECONDS
 from common.serve import GuardedHttp
@@ -201,7 +202,12 @@ class HotProtocol(GuardedHttp):
         if not head.is_ordinary or parts.health.draining or parts.tells_all:
             self._send_with_care(reply, head, began)
             return True
-        # From here on nothing is done twice in a second that need not be.
+        self._send(reply, head, began)
+        return True
+
+    def _send(self, reply: Reply, head: Head, began: float) -> None:
+        """Send an ordinary answer: nothing is done twice in a second that need not be."""
+        parts = self.parts
         starts, default_headers = parts.starts, self.server_state.default_headers
         if reply.mark is starts.mark and starts.default_headers is default_headers:
             try:
@@ -224,7 +230,6 @@ class HotProtocol(GuardedHttp):
             page.late(seconds)
         if self._idle_due is None:
             self._idle_due = self.loop.call_later(self.timeout_keep_alive, self._look_for_idleness)
-        return True
 
     def _send_with_care(self, reply: Reply, head: Head, began: float, *, last: bool = False) -> None:
         """Do the same for somebody special, or late; while the server leaves, and as the ``last``, close."""
@@ -313,11 +318,19 @@ class HotProtocol(GuardedHttp):
         self, pending: "_Pending", outcome: Reply | Exception, head: Head, began: float
     ) -> None:
         pending.response_complete = True
-        if isinstance(outcome, Reply):
-            self._send_with_care(outcome, head, began, last=not pending.keep_alive)
+        parts, last = self.parts, not pending.keep_alive
+        if not isinstance(outcome, Reply):
+            self._send_refusal(outcome, head, began, last=last)
+        elif last or not head.is_ordinary or parts.health.draining or parts.tells_all:
+            self._send_with_care(outcome, head, began, last=last)
+        elif not self.transport.is_closing():
+            self._send(outcome, head, began)
+        if self.pipeline or self.transport.is_closing():
+            self.on_response_complete()
         else:
-            self._send_refusal(outcome, head, began, last=not pending.keep_alive)
-        self.on_response_complete()
+            # What uvicorn does then, but for its timer: there is one here already.
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
 
     def _send_refusal(self, error: Exception, head: Head, began: float, *, last: bool = False) -> None:
         parts = self.parts
@@ -380,6 +393,21 @@ class HotProtocol(GuardedHttp):
         return True
 
 
-def protocol_for(parts: Parts) -> type[HotProtocol]:
+class TracedHotProtocol(HotProtocol):
+    """The same, where traces are recorded: who is part of one is the framework's, which records it."""
+
+    def on_headers_complete(self) -> None:
+        trace = None if self._is_over else tracing.arrived([(n.lower(), v) for n, v in self.headers])
+        if trace is None or not trace.sampled:
+            super().on_headers_complete()
+            return
+        self._in_head = False
+        if self._head_due is not None:
+            self._head_is_here()
+        self._leave_to_framework()
+
+
+def protocol_for(parts: Parts, stall_seconds: float) -> type[HotProtocol]:
     """Return the class of one Edge's connections."""
-    return type("EdgeHttp", (HotProtocol,), {"parts": parts})
+    base = TracedHotProtocol if tracing.is_on() else HotProtocol
+    return type("EdgeHttp", (base,), {"parts": parts, "stall_seconds": stall_seconds})

@@ -12,6 +12,7 @@ import structlog
 from common.errors import AppError, Unavailable
 from common.ledger import Ledger
 from common.web import Health
+from edge.access import Outrun
 from edge.heads import Head, Starts
 from edge.polls import SILENT_HEADER, Polls, Question, Reply
 from edge.recent import Generations
@@ -140,7 +141,11 @@ class Parts:
 
 
 class ColdPolls:
-    """Polls that must be looked up: one task for all who ask the same at the same time."""
+    """Polls that must be looked up: one look-up for all who ask the same at the same time.
+
+    Most miss no more than one environment. Its look-up tells them when it has landed, without a task of
+    theirs; all else has one.
+    """
 
     def __init__(self, polls: Polls) -> None:
         self._polls = polls
@@ -153,7 +158,7 @@ class ColdPolls:
         answered: Callable[[Reply | Exception], None],
         tasks: set[asyncio.Task[None]],
     ) -> None:
-        """Call ``answered`` with the answer or what prevents it.
+        """Call ``answered`` with the answer or what prevents it, perhaps at once.
 
         ``about`` names the question; ``tasks`` is who owns the work.
         """
@@ -162,6 +167,19 @@ class ColdPolls:
             waiting.append(answered)
             return
         self._waiting[about] = [answered]
+
+        def told(outcome: Reply | Exception) -> None:
+            if isinstance(outcome, Outrun):
+                self._begin(about, question, tasks)
+                return
+            if not isinstance(outcome, Reply | AppError):
+                log.error("request.failed", route=POLL, method="GET", exc_info=outcome)
+            self._tell(about, outcome)
+
+        if not self._polls.seek(question, told):
+            self._begin(about, question, tasks)
+
+    def _begin(self, about: bytes, question: Question, tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.get_running_loop().create_task(self._find(about, question), name="cold-poll")
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -176,9 +194,12 @@ class ColdPolls:
             log.exception("request.failed", route=POLL, method="GET")
             outcome = error
         finally:
-            for answered in self._waiting.pop(about):
-                try:
-                    answered(outcome)
-                except Exception:
-                    # The others wait for the same, and nobody else would tell them.
-                    log.exception("request.failed", route=POLL, method="GET")
+            self._tell(about, outcome)
+
+    def _tell(self, about: bytes, outcome: Reply | Exception) -> None:
+        for answered in self._waiting.pop(about):
+            try:
+                answered(outcome)
+            except Exception:
+                # The others wait for the same, and nobody else would tell them.
+                log.exception("request.failed", route=POLL, method="GET")

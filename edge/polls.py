@@ -16,7 +16,7 @@ from common.errors import AppError, Unavailable
 from common.evaluation.context import EvaluationContext
 from common.ledger import Page
 from edge import requests
-from edge.access import Access, Grant, TooManyLookups
+from edge.access import Access, Grant, Outrun, TooManyLookups
 from edge.answers import Answer, Answers, View, answer_poll, cache_control, earliest, is_due, unknown
 from edge.codings import Packed, is_worth_packing, takes_gzip
 from edge.requests import Asked, UnknownKey
@@ -80,10 +80,10 @@ class Question:
 
     def is_proven_by(self, grants: Sequence[Grant | None]) -> bool:
         """Return whether its answer was made of these very values."""
-        return all(
-            grant is not None and grant.account is proof.account and grant.snapshot is proof.snapshot
-            for grant, proof in zip(grants, self.proofs, strict=True)
-        )
+        for grant, proof in zip(grants, self.proofs, strict=True):
+            if grant is None or grant.account is not proof.account or grant.snapshot is not proof.snapshot:
+                return False
+        return True
 
 
 class Polls:
@@ -118,10 +118,12 @@ class Polls:
         reply = question.reply
         if reply is not None and (reply.until is None or self._clock() < reply.until):
             for key_hash, environment_id, account, snapshot in question.proofs:
-                if (
-                    self._peek_account(key_hash) is not account
-                    or self._peek_environment(environment_id) is not snapshot
-                ):
+                if self._peek_account(key_hash) is not account:
+                    break
+                held = self._peek_environment(environment_id)
+                if held is not snapshot:
+                    if held is None:
+                        return None
                     break
             else:
                 return reply
@@ -155,6 +157,29 @@ class Polls:
         if not any(grants):
             raise UnknownKey
         return self._answered(question, grants)
+
+    def seek(self, question: Question, told: Callable[[Reply | Exception], None]) -> bool:
+        """Do the same without a task, where one environment is all that is missing; False = it is more.
+
+        ``told`` hears the answer or what prevents it, perhaps at once. `Outrun` = it has to be found.
+        """
+        if len(question.keys) != 1:
+            return False
+
+        def found(outcome: Grant | Unavailable | Outrun | None) -> None:
+            answer: Reply | Exception
+            if outcome is None:
+                answer = UnknownKey()
+            elif isinstance(outcome, Exception):
+                answer = outcome
+            else:
+                try:
+                    answer = self._answered(question, (outcome,))
+                except Exception as error:  # noqa: BLE001 - nobody else would tell those who wait
+                    answer = error
+            told(answer)
+
+        return self._access.seek(question.keys[0], found)
 
     def refused(self, error: AppError) -> None:
         """Count a poll that is answered with an error."""

@@ -6,13 +6,14 @@ Three outcomes are kept apart everywhere: found (a value), certainly absent (Non
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from common.contracts.environments import AccountRecord, EnvironmentSnapshot
+    from common.errors import Unavailable
 
 
 class Watcher(Protocol):
@@ -63,10 +64,26 @@ class FeatureSource(Protocol):
         """
 
     async def find_environment(self, environment_id: str) -> EnvironmentSnapshot | None:
-        """The snapshot; None = certainly no such environment. Raises Unavailable."""
+        """The snapshot; None = certainly no such environment. Raises Unavailable.
+
+        Only for an environment that an account names: nobody can make one up, so nothing limits how many.
+        """
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell ``watcher`` of every swap from now on; call the result to stop."""
 
     def hold(self, environment_id: str, account_id: str) -> AbstractContextManager[None]:
         """Keep both from being evicted while a stream of theirs is open; load again when lost."""
+
+
+@runtime_checkable
+class Seeker(Protocol):
+    """A source that can be asked without a task for each who asks."""
+
+    def seek_environment(
+        self, environment_id: str, told: Callable[[EnvironmentSnapshot | Unavailable | None], None], /
+    ) -> None:
+        """Do what `FeatureSource.find_environment` does, and tell the outcome, once and perhaps at once.
+
+        What is told is true in the very step in which ``told`` is called.
+        """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from common.caching.loader import Landing
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import CounterId
 from common.errors import Unavailable
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from common.caching.holdings import Holdings, Watcher
-    from common.caching.loader import Landing, Loader, TokenBucket
+    from common.caching.loader import Loader, TokenBucket
     from common.caching.metrics import CacheMetrics
 
-Value = TypeVar("Value")
+Value = TypeVar("Value", bound=EnvironmentSnapshot | AccountRecord)
+
+LOADS = 2
+"""What moved on after it was loaded, before whoever waits could look, is loaded once more."""
 
 
 class FeatureCache:
@@ -96,13 +100,16 @@ class FeatureCache:
         record = self.peek_account(key_hash)
         if record is not None:
             return record
-        landing = await self._load("account", Target("key", key_hash))
-        if landing is None:
-            return None
-        record = self._holdings.fresh_account(key_hash)
-        if record is None and key_hash not in self._replica.keys:
-            record = self._not_kept(landing, AccountRecord, self._holdings.limits.stale_key_seconds)
-        return self._known(record)
+        for _ in range(LOADS):
+            landing = await self._load("account", Target("key", key_hash))
+            if landing is None:
+                return None
+            record = self._holdings.fresh_account(key_hash)
+            if record is None and key_hash not in self._replica.keys:
+                record = self._not_kept(landing, AccountRecord, self._holdings.limits.stale_key_seconds)
+            if record is not None:
+                return record
+        raise _unreliable()
 
     def is_sure_of_account(self, key_hash: str) -> bool:
         """True when the record held for this key is MR's latest, as far as the change log tells."""
@@ -132,13 +139,32 @@ class FeatureCache:
         snapshot = self.peek_environment(environment_id)
         if snapshot is not None:
             return snapshot
-        landing = await self._load("environment", Target("environment", environment_id))
-        if landing is None:
-            return None
-        snapshot = self._holdings.fresh_environment(environment_id)
-        if snapshot is None and environment_id not in self._replica.environments:
-            snapshot = self._not_kept(landing, EnvironmentSnapshot, self._holdings.limits.stale_seconds)
-        return self._known(snapshot)
+        target = Target("environment", environment_id)
+        for _ in range(LOADS):
+            landing = await self._load("environment", target)
+            if landing is None:
+                return None
+            if (snapshot := self._landed_environment(target, landing)) is not None:
+                return snapshot
+        raise _unreliable()
+
+    def seek_environment(
+        self, environment_id: str, told: Callable[[EnvironmentSnapshot | Unavailable | None], None], /
+    ) -> None:
+        """Do the same without a task for whoever asks; ``told`` may be told at once."""
+        target = Target("environment", environment_id)
+
+        def landed(result: Landing | Unavailable) -> None:
+            outcome = self._outcome("environment", result)
+            if isinstance(outcome, Landing):
+                told(self._landed_environment(target, outcome) or _unreliable())
+            else:
+                told(outcome)
+
+        if self._is_missed("environment", target):
+            told(None)
+        else:
+            self._loader.begin(target, landed)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell ``watcher`` of every swap from now on; call the result to stop."""
@@ -158,33 +184,65 @@ class FeatureCache:
 
     async def _load(self, kind: str, target: Target) -> Landing | None:
         """Load what is not held; None = certainly absent."""
-        if not self._holdings.silent_seconds and self._replica.missed(target):
-            self._lookups[kind, "negative_hit"] += 1
+        if self._is_missed(kind, target):
             return None
-        if not self._loader.loading(target) and self._replica.strange(target) and not self._strangers.take():
+        # Keys can be made up without end; environments are those that accounts name.
+        if (
+            target.kind == "key"
+            and self._replica.strange(target)
+            and not self._loader.loading(target)
+            and not self._strangers.take()
+        ):
             self._lookups[kind, "refused"] += 1
             raise Unavailable("Too many look-ups of what is not known here.", retry_after_seconds=2)
+        result: Landing | Unavailable
         try:
-            landing = await self._loader.load(target)
-        except Unavailable:
+            result = await self._loader.load(target)
+        except Unavailable as error:
+            result = error
+        outcome = self._outcome(kind, result)
+        if isinstance(outcome, Unavailable):
+            raise outcome
+        return outcome
+
+    def _is_missed(self, kind: str, target: Target) -> bool:
+        """True when it is certainly absent, as is known without asking."""
+        missed = not self._holdings.silent_seconds and self._replica.missed(target)
+        if missed:
+            self._lookups[kind, "negative_hit"] += 1
+        return missed
+
+    def _outcome(self, kind: str, result: Landing | Unavailable) -> Landing | Unavailable | None:
+        """What a load brought, counted; None = certainly absent."""
+        if isinstance(result, Unavailable):
             self._lookups[kind, "unavailable"] += 1
-            raise
-        if landing.outcome is Loaded.AGAIN:
+            return result
+        if result.outcome is Loaded.AGAIN:
             self._lookups[kind, "behind"] += 1
-            raise Unavailable("MR's answers are older than what is known here.")
-        found = landing.outcome is Loaded.FOUND
+            return Unavailable("MR's answers are older than what is known here.")
+        found = result.outcome is Loaded.FOUND
         self._lookups[kind, "load" if found else "miss"] += 1
-        return landing if found else None
+        return result if found else None
+
+    def _landed_environment(self, target: Target, landing: Landing) -> EnvironmentSnapshot | None:
+        """The environment as it is known now that it was loaded; None = it is not to be relied on."""
+        snapshot = self._holdings.fresh_environment(target.id)
+        if snapshot is None and target.id not in self._replica.environments:
+            snapshot = self._not_kept(landing, EnvironmentSnapshot, self._holdings.limits.stale_seconds)
+        return snapshot
 
     def _not_kept(self, landing: Landing, kind: type[Value], limit: float | None) -> Value | None:
         """What was loaded and has no place here; None = it is not of now, or too old to be believed."""
+        value = landing.value
         if landing.epoch != self._replica.epoch or (limit is not None and landing.age > limit):
             return None
-        return landing.value if isinstance(landing.value, kind) else None
+        if not isinstance(value, kind):
+            return None
+        counter = CounterId("account" if isinstance(value, AccountRecord) else "environment", value.id)
+        newer = value.revision < self._replica.at_least(counter) or self._replica.gone(counter)
+        return None if newer else value
 
-    @staticmethod
-    def _known(value: Value | None) -> Value:
-        if value is None:
-            # It came and went, or is too old to be believed while it cannot be loaded.
-            raise Unavailable("What is held here is not to be relied on now.")
-        return value
+
+def _unreliable() -> Unavailable:
+    """It came and went, or is too old to be believed while it cannot be loaded."""
+    return Unavailable("What is held here is not to be relied on now.")

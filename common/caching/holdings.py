@@ -114,6 +114,7 @@ class Holdings:
             miss_limit=limits.misses,
             # Revisions outlive their values, so that what was evicted cannot come back older.
             seen_limit=2 * (limits.environments + limits.accounts) + 10_000,
+            keeps=self._keeps,
         )
         self._keys = self.replica.keys
         self._snapshots = self.replica.environments
@@ -258,6 +259,13 @@ class Holdings:
             watcher.environment_changed(environment_id, snapshot)
 
     # Bounds
+
+    def _keeps(self, counter: CounterId) -> bool:
+        """False where no environments are to be held, unless somebody pins this one; it counts as evicted."""
+        if self.limits.environments or counter in self._pins:
+            return True
+        self._metrics.evictions[counter.kind] += 1
+        return False
 
     def _fresh(self, held: AnyHeld, limit: float | None) -> bool:
         return limit is None or self.replica.age(held) <= limit

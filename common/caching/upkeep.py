@@ -133,7 +133,7 @@ class Upkeep:
             self._holdings.look_at_clock()
             for target in self._due():
                 self._reloading.add(target)
-                self._loader.flight(target).add_done_callback(partial(self._ended, target))
+                self._loader.begin(target, partial(self._ended, target))
             await _wait(self._reload_woken, self._next_look())
 
     def _due(self) -> list[Target]:
@@ -156,8 +156,7 @@ class Upkeep:
         for counter in self._replica.suspects:
             yield Target(*counter)
 
-    def _ended(self, target: Target, flight: asyncio.Future[Landing | Unavailable]) -> None:
-        result = flight.result()
+    def _ended(self, target: Target, result: Landing | Unavailable) -> None:
         self._reloading.discard(target)
         self._reload_woken.set()
         if isinstance(result, Unavailable):

@@ -42,7 +42,8 @@ class Comparison(NamedTuple):
 class Replica(Copies):
     """Copies of environments and accounts that the change log keeps true.
 
-    ``clock`` gives monotonic seconds, ``miss_seconds`` the life of the next confirmed miss. Readers use
+    ``clock`` gives monotonic seconds, ``miss_seconds`` the life of the next confirmed miss; what ``keeps``
+    denies is found by a load and not held, as if it were evicted at once. Readers use
     `environments`, `accounts` and `keys` directly, and never change them.
     """
 
@@ -54,8 +55,10 @@ class Replica(Copies):
         miss_seconds: Callable[[], float],
         miss_limit: int = 100_000,
         seen_limit: int = 100_000,
+        keeps: Callable[[CounterId], bool] = lambda _: True,
     ) -> None:
         super().__init__(listener, clock, Seen(seen_limit), Misses(miss_limit, miss_seconds))
+        self._keeps = keeps
         self.epoch = ""
         self.wants_state = True
         #: True = somebody spoke of another epoch: ours may be over.
@@ -347,6 +350,11 @@ class Replica(Copies):
         if snapshot.revision < max(have, self._seen.revision(counter)) or self._seen.gone(counter):
             return Loaded.ABSENT if self._seen.gone(counter) else self._again(held)
         ticket.value = snapshot
+        if held is None and not self._keeps(counter):
+            self._seen.note(counter, snapshot.revision, answer.position)
+            self._misses.drop(ticket.target)
+            self._lapse()
+            return Loaded.FOUND
         self._install_environment(snapshot, answer.position, proven=proven, age=answer.age)
         return Loaded.FOUND
 

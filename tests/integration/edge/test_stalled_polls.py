@@ -1,0 +1,96 @@
+"""A client that takes nothing of a poll's answer does not keep its connection for ever, whichever way in."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from common.serve import Stalls
+from tests.support.edges import running_edge
+from tests.support.sources import CLIENT_KEY, ENVIRONMENT, MemorySource, account, environment, feature
+from tests.support.waiting import eventually
+
+STALL_SECONDS = 0.5
+ESTABLISHED = "01"
+BIG = "x" * (8 * 1024 * 1024)
+
+
+@pytest.fixture
+def source() -> MemorySource:
+    made = MemorySource()
+    made.put(environment(feature("BIG", BIG, feature_type="STRING")), account())
+    return made
+
+
+def request(*more: str) -> bytes:
+    lines = [f"GET /features?apiKey={ENVIRONMENT}/{CLIENT_KEY} HTTP/1.1", "Host: edge", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def connected(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").split(":")
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+    return sock
+
+
+def is_cut(sock: socket.socket) -> bool:
+    """True when the process at the other end has given the connection up, whatever its kernel still holds."""
+    ends = f":{sock.getpeername()[1]:04X}", f":{sock.getsockname()[1]:04X}"
+    with Path("/proc/net/tcp").open() as connections:
+        for line in connections:
+            words = line.split()
+            if words[1].endswith(ends[0]) and words[2].endswith(ends[1]):
+                return words[3] != ESTABLISHED
+    return True
+
+
+@pytest.mark.parametrize("edge_http", ["fast", "plain"])
+@pytest.mark.parametrize("more", [(), ("Connection: close",)], ids=["kept alive", "the last one"])
+async def test_a_client_that_takes_nothing_is_cut_off(
+    source: MemorySource, edge_http: str, more: tuple[str, ...]
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with running_edge(source, edge_http=edge_http, stream_stall_seconds=STALL_SECONDS) as edge:
+        with await connected(edge.url) as sock:
+            await loop.sock_sendall(sock, request(*more))
+            begun = loop.time()
+            await eventually(lambda: is_cut(sock), within_seconds=10, what="the end of the connection")
+            assert loop.time() - begun >= STALL_SECONDS
+
+
+@pytest.mark.parametrize("edge_http", ["fast", "plain"])
+async def test_a_client_that_takes_a_little_now_and_then_gets_everything(
+    source: MemorySource, edge_http: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with running_edge(source, edge_http=edge_http, stream_stall_seconds=STALL_SECONDS) as edge:
+        with await connected(edge.url) as sock:
+            await loop.sock_sendall(sock, request())
+            taken, until = 0, loop.time() + 3 * STALL_SECONDS
+            while taken < len(BIG):
+                some = await asyncio.wait_for(loop.sock_recv(sock, 256 * 1024), 10)
+                assert some
+                taken += len(some)
+                if loop.time() < until:
+                    await asyncio.sleep(STALL_SECONDS / 5)
+
+
+async def test_whoever_waits_for_nothing_is_left_alone(source: MemorySource) -> None:
+    loop = asyncio.get_running_loop()
+    async with running_edge(source, stream_stall_seconds=STALL_SECONDS) as edge:
+        source.put(environment(feature("SMALL", True)), account())
+        with await connected(edge.url) as sock:
+            await loop.sock_sendall(sock, request())
+            assert await loop.sock_recv(sock, 65536)
+            await asyncio.sleep(2 * STALL_SECONDS)
+            await loop.sock_sendall(sock, request())
+            assert (await loop.sock_recv(sock, 65536)).startswith(b"HTTP/1.1 200")
+
+
+async def test_connections_that_are_no_longer_http_are_not_looked_at() -> None:
+    stalls = Stalls([object()])
+    await stalls.look()
