@@ -10,10 +10,21 @@ FROM docker.io/library/python:${PYTHON}-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
 
+# For `strip`: what wheels carry for debuggers is a fifth of everything.
+# hadolint ignore=DL3008
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends binutils > /dev/null \
+    && rm -rf /var/lib/apt/lists/*
+
 RUN python -m venv --without-pip /opt/burgee
 COPY requirements.lock ./
-RUN python -m pip --python /opt/burgee/bin/python install --quiet --require-hashes --no-deps --only-binary :all: \
-        -r requirements.lock
+# Nothing is compiled: wheels alone, but for nkeys, which is pure Python and published as source; the locked
+# setuptools makes a wheel of it.
+RUN sed -n '/^setuptools==/,/# via/p' requirements.lock > build.lock \
+    && python -m pip --python /opt/burgee/bin/python install --quiet --require-hashes --no-deps --only-binary :all: \
+        -r build.lock \
+    && python -m pip --python /opt/burgee/bin/python install --quiet --require-hashes --no-deps --no-build-isolation \
+        --only-binary :all: --no-binary nkeys -r requirements.lock
 
 # The web interface is built here, with a Node that the image never sees again.
 RUN python -m venv /opt/node
@@ -33,7 +44,9 @@ COPY edge edge
 COPY edge_rest edge_rest
 RUN python -m pip --python /opt/burgee/bin/python install --quiet --no-deps --no-build-isolation . \
     && python -m pip --python /opt/burgee/bin/python uninstall --quiet --yes setuptools \
-    && find /opt/burgee -name tests -type d -prune -exec rm -rf {} + \
+    && find /opt/burgee -type d \( -name tests -o -name testing \) -prune -exec rm -rf {} + \
+    && find /opt/burgee -type f -regex '.*\.\(c\|cc\|cpp\|h\|hpp\|pyx\|pxd\|pxi\)' -delete \
+    && find /opt/burgee -type f -name '*.so' -not -path '*.libs/*' -exec strip --strip-debug {} + \
     && python -m compileall -q -j 0 /opt/burgee/lib
 
 FROM docker.io/library/python:${PYTHON}-slim

@@ -246,9 +246,15 @@ docs: $(SELF) $(SITE) ## Write the generated parts of docs/ again, check all of 
 	$(BIN)/python -m pytest tests/integration/test_documentation.py -k "not site" $(ARGS)
 
 .PHONY: charts
-charts: $(SELF) $(HEAVY) ## Write what follows from the chart's values, and check the chart alone.
+charts: $(SELF) $(HEAVY) ## Write what follows from the chart's values, check the chart alone, and pack it.
 	$(BIN)/python -m tests.support.chart write
 	$(BIN)/python -m pytest tests/integration/test_chart.py $(ARGS)
+	$(BIN)/python -m tests.support.chart package
+
+.PHONY: image
+image: $(SELF) $(DEV) ## Build the container image without an engine, and try it (root, buildah, debootstrap).
+	$(BIN)/python -m tests.support.image
+	$(BIN)/python -m pytest -rP tests/integration/test_image.py $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was installed and built; data stays.

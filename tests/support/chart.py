@@ -1,8 +1,9 @@
 """Writes what follows from the chart's values: its README, its schema, and the files that it carries.
 
-python -m tests.support.chart write     # or: check
+python -m tests.support.chart write     # or: check, or package
 """
 
+import importlib
 import json
 import re
 import sys
@@ -121,9 +122,7 @@ def _schema_of(value: Any, path: str) -> dict[str, Any]:
             members |= {"global": {"type": "object"}}
         return {"type": "object", "properties": members, "additionalProperties": False}
     if isinstance(value, list):
-        return (
-            {"type": "array", "items": {"type": "string"}} if path in ITEMS_ARE_TEXT else {"type": "array"}
-        )
+        return {"type": "array", "items": {"type": "string"}} if path in ITEMS_ARE_TEXT else {"type": "array"}
     if isinstance(value, bool):
         return {"type": "boolean"}
     if path.endswith(".maxUnavailable"):
@@ -145,10 +144,16 @@ def files() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Write the files, or say which are not current."""
+    """Write the files, pack the chart into build/, or say which files are not current."""
     if sys.argv[1:] == ["write"]:
         for path, text in files().items():
             path.write_text(text)
+        return 0
+    if sys.argv[1:] == ["package"]:
+        # Only where the chart is judged is Helm's library here.
+        helm = importlib.import_module("helm_python")
+        (ROOT / "build").mkdir(exist_ok=True)
+        print(helm.package(str(CHART), destination=str(ROOT / "build")))
         return 0
     stale = [path for path, text in files().items() if not path.exists() or path.read_text() != text]
     for path in stale:
