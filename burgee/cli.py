@@ -15,10 +15,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 import uvloop
 
+from burgee.checks.findings import good
 from burgee.settings import PROCESSES, MigrateSettings, PartyIshSettings, PartySettings, every_name
 from common.errors import Mendable
 from common.observability import set_up_logs
-from common.settings import DatabaseSettings, ServingSettings, Settings, SettingsInvalid, load
+from common.settings import ServingSettings, Settings, SettingsInvalid, load
 from dacha.settings import DachaSettings
 from edge.settings import EdgeSettings
 from edge_rest.settings import EdgeRestSettings
@@ -251,6 +252,7 @@ def seed(
 @app.command()
 def check(
     process: Annotated[Process, typer.Argument(help="Whose settings.")] = Process.PARTY,
+    json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
     settings_reference: Annotated[
         bool, typer.Option("--settings-reference", help="Print the reference of every setting instead.")
     ] = False,
@@ -264,7 +266,11 @@ def check(
         bool, typer.Option("--metrics-reference", help="Print the reference of every metric instead.")
     ] = False,
 ) -> None:
-    """Check the settings and the database, and print what a process would use."""
+    """Check what a process would find: settings, disk, database, bus, clocks, versions, neighbours.
+
+    Changes nothing, and may be run beside what runs. Each line says ok, warn or FAIL, and what to do;
+    the status is 1 when something fails.
+    """
     from burgee import api_reference, reference
 
     if settings_reference:
@@ -283,13 +289,20 @@ def check(
         set_up_logs(level="error")
         typer.echo(_run(metrics.metrics_reference()), nl=False)
         return
-    settings = _settings(KINDS[process.value])
-    for name, value in reference.used(settings):
-        typer.echo(f"{name}={value}")
-    if isinstance(settings, DatabaseSettings):
-        from burgee.reachability import database_state
+    from burgee.checks.report import as_json, as_lines
+    from burgee.checks.run import examine
 
-        _tell(*_run(database_state(settings)))
+    try:
+        settings = load(KINDS[process.value], os.environ, known=every_name())
+    except SettingsInvalid as invalid:
+        told = as_json(process.value, invalid.faults) if json else "\n".join(map(str, invalid.faults))
+        typer.echo(told, err=not json)
+        raise typer.Exit(FAULTY_SETTINGS) from None
+    set_up_logs(level="error", form=settings.log_format)
+    found = _run(examine(settings))
+    typer.echo(as_json(process.value, found, settings) if json else as_lines(found, settings))
+    if not good(found):
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -28,7 +28,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ``position`` is the last one up to which nothing is missing there. ``live`` False = it does not hear
     the log now. ``streams`` by environment are those with at least one. ``reaches`` are the latest changes
     that open streams were concerned by, in the order of their positions. ``leaving`` = do not count on it
-    any more.
+    any more. ``release`` is written by whoever carries the report; empty = of one that does not.
     """
 
     instance: str
@@ -39,3 +39,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     streams: dict[str, int] = {}
     reaches: tuple[Reach, ...] = ()
     leaving: bool = False
+    release: str = ""

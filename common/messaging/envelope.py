@@ -29,6 +29,12 @@ SEAL: Final = "burgee-seal"
 
 HEARTBEAT_TYPE: Final = "burgee-heartbeat-v1"
 
+RELEASE: Final = "ce-release"
+"""The header of a heartbeat that says which release its sender is of."""
+
+CHECK: Final = "check"
+"""Below the changes' subject, where `burgee check` tries whether it may speak; nothing comes of it."""
+
 _ATTRIBUTE: Final = "ce-"
 _OURS: Final = "burgee-"
 # CloudEvents: printable ASCII but space, quote and percent stays as it is.
@@ -197,7 +203,9 @@ def read_event(tail: str, headers: Mapping[str, str], payload: bytes) -> Event:
         return msgspec.structs.replace(logged, payload=b"").event()
 
 
-def heartbeat_headers(heartbeat: Heartbeat, stamp: Stamp, identity: str) -> dict[str, str]:
+def heartbeat_headers(
+    heartbeat: Heartbeat, stamp: Stamp, identity: str, *, release: str = "unknown"
+) -> dict[str, str]:
     """A heartbeat's headers; it has no payload."""
     cloud_event = CloudEvent(
         {
@@ -210,6 +218,7 @@ def heartbeat_headers(heartbeat: Heartbeat, stamp: Stamp, identity: str) -> dict
             "position": str(heartbeat.position),
             "term": str(heartbeat.term),
             "epoch": heartbeat.epoch,
+            RELEASE.removeprefix(_ATTRIBUTE): release,
         }
     )
     return to_binary(cloud_event)[0]

@@ -14,6 +14,7 @@ import re
 import secrets
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from common import tracing
 from common.contracts.reports import Report
 from common.errors import Unavailable
 from common.messaging.envelope import (
+    CHECK,
     Malformed,
     Message,
     Seal,
@@ -117,6 +119,7 @@ class NatsBus:
         self._root = f"burgee.{settings.cluster}"
         self._seal = Seal(settings.event_key.get_secret_value().encode(), settings.cluster)
         self._source = f"/burgee/{settings.cluster}/{instance}"
+        self._release = version("burgee")
         self._line: Line | None = None
         self._finished = False
         self._subscribers: list[Subscriber] = []
@@ -177,7 +180,7 @@ class NatsBus:
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         stamp = Stamp(self._source, self._beats.next(), time.time())
-        headers = heartbeat_headers(heartbeat, stamp, secrets.token_hex(16))
+        headers = heartbeat_headers(heartbeat, stamp, secrets.token_hex(16), release=self._release)
         self._thrown_away = False
         await self._send("heartbeat", f"{self._root}.c.hb", headers, b"")
         with _unavailable():
@@ -244,7 +247,8 @@ class NatsBus:
 
     async def report(self, report: Report) -> None:
         try:
-            await self._send("report", f"{self._root}.r.{self.instance}", {}, msgspec.json.encode(report))
+            signed = msgspec.structs.replace(report, release=self._release)
+            await self._send("report", f"{self._root}.r.{self.instance}", {}, msgspec.json.encode(signed))
         except Unavailable:
             return
 
@@ -402,7 +406,9 @@ class NatsBus:
     async def _hear(self, message: Message) -> None:
         tail = message.subject.removeprefix(f"{self._root}.c.")
         try:
-            if tail == "hb":
+            if tail == CHECK:
+                self._admit("check", message)
+            elif tail == "hb":
                 if self._admit("heartbeat", message):
                     self._hear_heartbeat(*read_heartbeat(message.headers))
             elif self._admit("event", message):

@@ -21,7 +21,7 @@ from common.messaging.envelope import Message
 from common.settings import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     from nats.aio.msg import Msg
@@ -112,6 +112,12 @@ class Line:
     def fault(self) -> str:
         """Why it broke, as far as is known."""
         return self._fault or "the connection was lost"
+
+    @property
+    def server(self) -> Mapping[str, object]:
+        """What the server said of itself when it was connected to."""
+        told: Mapping[str, object] = self._client._server_info  # noqa: SLF001
+        return told
 
     @property
     def payload_at_most(self) -> int:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _FOLDER: Final = Path(__file__).parent / "migrations"
 _QUEUE: Final = 0x62757267656531
 """The advisory lock that servers starting together wait for; any constant will do."""
-_FLOOR: Final = "schema_floor"
+FLOOR_TABLE: Final = "schema_floor"
 """One row, as soon as something was taken away: the oldest revision whose release may work here."""
 _LOCK_SECONDS: Final = 2
 """Whoever waits for a table makes all later users of it wait behind: rather give way, and try again."""
@@ -119,9 +119,9 @@ def current_revision(connection: Connection) -> str | None:
 
 def floor(connection: Connection) -> str | None:
     """The oldest revision whose release may work on this schema; None = any."""
-    if not inspect(connection).has_table(_FLOOR):
+    if not inspect(connection).has_table(FLOOR_TABLE):
         return None
-    found: str | None = connection.exec_driver_sql(f"SELECT revision FROM {_FLOOR}").scalar()  # noqa: S608
+    found: str | None = connection.exec_driver_sql(f"SELECT revision FROM {FLOOR_TABLE}").scalar()  # noqa: S608
     return found
 
 
@@ -158,10 +158,10 @@ def _floor_of(wanted: str) -> str | None:
 def _keep_floor(connection: Connection, needed: str | None) -> None:
     if needed is None:
         return
-    connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {_FLOOR} (revision VARCHAR(32) NOT NULL)")
-    connection.exec_driver_sql(f"DELETE FROM {_FLOOR}")  # noqa: S608
+    connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {FLOOR_TABLE} (revision VARCHAR(32) NOT NULL)")
+    connection.exec_driver_sql(f"DELETE FROM {FLOOR_TABLE}")  # noqa: S608
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    connection.exec_driver_sql(f"INSERT INTO {_FLOOR} VALUES ({mark})", (needed,))  # noqa: S608
+    connection.exec_driver_sql(f"INSERT INTO {FLOOR_TABLE} VALUES ({mark})", (needed,))  # noqa: S608
 
 
 @contextmanager

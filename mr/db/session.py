@@ -49,7 +49,10 @@ RETRIED_STATES = frozenset({"40001", "40P01", "55P03", "SQLITE_BUSY"})
 """Serialisation failure, deadlock, lock timeout, and SQLite's way to say the last."""
 
 _UNREACHABLE_CLASSES = ("08", "53", "57", "58")
-"""Connection, resources, operator's intervention (shutdown, timeouts), system errors."""
+"""Connection, resources (a full disk too), operator's intervention (shutdown, timeouts), system errors."""
+
+_NO_DISK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+"""The same where the database is a file: its disk is full, broken, away or cannot be written."""
 
 
 class Retry(Unavailable):
@@ -340,6 +343,8 @@ def _translate(error: DBAPIError) -> Exception:
         return Retry(state)
     if error.connection_invalidated or not state or state.startswith(_UNREACHABLE_CLASSES):
         return Unavailable("The database cannot be reached.")
+    if state.startswith(_NO_DISK):
+        return Unavailable("The database's disk is full, or cannot be written.")
     return error
 
 

@@ -101,7 +101,8 @@ def test_check_shows_what_would_be_used_and_no_secret(tmp_path: Path):
 def test_check_fails_for_a_database_that_is_not_there():
     answer = burgee("check", BURGEE_DATABASE_URL="postgresql://burgee:lemon-tree@127.0.0.1:1/burgee")
     assert answer.returncode == 1
-    assert "cannot be reached" in answer.stderr
+    assert "FAIL database: " in answer.stdout
+    assert "cannot be reached" in answer.stdout
     assert "lemon" not in answer.stdout + answer.stderr
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 
 import nats
@@ -129,7 +130,9 @@ async def test_each_role_can_do_its_work(server):
             await stack.enter_async_context(context)
         await eventually(lambda: mr.connected and dacha.connected and edge.connected and len(syncs) >= 2)
         for bus, role in ((dacha, "dacha"), (edge, "edge")):
-            report = Report(instance=bus.instance, role=role, epoch="e", position=1, live=True)
+            report = Report(
+                instance=bus.instance, role=role, epoch="e", position=1, live=True, release=version("burgee")
+            )
 
             async def told(bus=bus, report=report):
                 await bus.report(report)

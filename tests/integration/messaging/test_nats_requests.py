@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 
 import pytest
 
@@ -296,7 +297,15 @@ async def test_leaving_while_the_server_is_away_does_not_wait_for_it(server):
 
 async def test_reports_reach_all_who_listen_oneself_included(shared_server):
     report = Report(
-        instance="edge-1", role="edge", epoch="e", position=7, live=True, streams={"home": 3}, leaving=True
+        instance="edge-1",
+        role="edge",
+        epoch="e",
+        position=7,
+        live=True,
+        streams={"home": 3},
+        leaving=True,
+        # The bus's word, whatever the report says.
+        release=version("burgee"),
     )
     async with buses(shared_server.url, "mr-1", "edge-1") as (mr, edge):
         at_mr, at_edge = [], []
