@@ -15,7 +15,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 
 from burgee.settings import PROCESSES
 from tests.support.nginx import NEEDS_NGINX, SHIPPED, running_nginx
@@ -23,8 +22,6 @@ from tests.support.nginx import NEEDS_NGINX, SHIPPED, running_nginx
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose"
 STACKS = ("party.yaml", "party-ish.yaml", "split.yaml", "dev.yaml", "split.yaml observability.yaml")
-NAME = re.compile(r"\bburgee_[a-z_]+")
-SUFFIX = re.compile(r"_(total|bucket|sum|count)$")
 
 
 @pytest.fixture(scope="session")
@@ -170,26 +167,6 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert "\nUSER 65532:65532\n" in last
     assert "burgee" in last.partition("HEALTHCHECK")[2]
     assert "\nADD " not in last
-
-
-def known_metrics() -> set[str]:
-    """Every name that stands in the code as a metric's."""
-    sources = (
-        path.read_text()
-        for package in ("burgee", "common", "dacha", "edge", "edge_rest", "mr")
-        for path in (ROOT / package).rglob("*.py")
-    )
-    return {SUFFIX.sub("", name) for source in sources for name in re.findall(r'"(burgee_[a-z_]+)"', source)}
-
-
-def test_alerts_and_dashboards_ask_for_metrics_that_exist() -> None:
-    alerts = yaml.safe_load((ROOT / "charts" / "burgee" / "files" / "alerts.yaml").read_text())
-    board = json.loads((COMPOSE / "observability" / "burgee.json").read_text())
-    asked = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
-    asked += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    names = {SUFFIX.sub("", name) for expression in asked for name in NAME.findall(expression)}
-    assert names
-    assert names <= known_metrics()
 
 
 @NEEDS_NGINX
