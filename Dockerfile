@@ -46,15 +46,18 @@ RUN python -m pip --python /opt/burgee/bin/python install --quiet --no-deps --no
     && python -m pip --python /opt/burgee/bin/python uninstall --quiet --yes setuptools \
     && find /opt/burgee -type d \( -name tests -o -name testing \) -prune -exec rm -rf {} + \
     && find /opt/burgee -type f -regex '.*\.\(c\|cc\|cpp\|h\|hpp\|pyx\|pxd\|pxi\)' -delete \
-    && find /opt/burgee -type f -name '*.so' -not -path '*.libs/*' -exec strip --strip-debug {} + \
-    && python -m compileall -q -j 0 /opt/burgee/lib
+    && find /opt/burgee -type f -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
+    && python -m compileall -q -j 0 -x 'pygments/|dialects/(mssql|mysql|oracle)/' /opt/burgee/lib
 
 FROM docker.io/library/python:${PYTHON}-slim
+ARG PYTHON
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Burgee" \
       org.opencontainers.image.description="A feature-flag platform: MR, Dacha2, Edge, Edge-REST, and all of them in one" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="The Burgee authors" \
+      org.opencontainers.image.base.name="docker.io/library/python:${PYTHON}-slim" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 RUN python -m pip uninstall --quiet --yes --root-user-action ignore setuptools wheel pip \

@@ -67,13 +67,14 @@ EVERYTHING: Json = {
         "tls": [{"hosts": ["flags.example.com"], "secretName": "cert"}],
     },
     "gateway": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["flags.example.com"]},
-    "metrics": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "metrics": {each: {"enabled": True} for each in ("serviceMonitor", "prometheusRule", "dashboards")},
+    "tracing": {"endpoint": "http://collector:4318"},
     "networkPolicy": {
         "clients": [{"namespaceSelector": {}}],
         "monitoring": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
     },
     "trustedProxies": ["10.0.0.0/8"],
-    "commonEnv": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
+    "commonEnv": {"OTEL_TRACES_SAMPLER": "parentbased_always_on"},
     "migrations": {
         "extraEnv": [{"name": "PGSSLROOTCERT", "value": "/etc/postgresql-ca/ca.crt"}],
         "extraVolumes": [{"name": "ca", "configMap": {"name": "postgresql-ca"}}],
@@ -502,6 +503,15 @@ def test_settings_for_all_reach_all_and_a_kind_of_its_own_wins(loaded: Any) -> N
         assert env["BURGEE_TRUSTED_PROXIES"] == "10.0.0.0/8,192.168.0.0/16"
 
 
+def test_dashboards_come_along_as_they_are(loaded: Any) -> None:
+    found = of_kind(objects(loaded, EVERYTHING), "ConfigMap")
+    held = {name: text for each in found for name, text in each["data"].items()}
+    boards = sorted((ROOT / "compose" / "observability").glob("burgee*.json"))
+    assert boards
+    for path in boards:
+        assert json.loads(held[path.name]) == json.loads(path.read_text())
+
+
 def test_tokens_are_changed_without_a_moment_of_refusal(loaded: Any) -> None:
     """What is accepted is another key than what is presented, while both are around."""
 
@@ -552,7 +562,7 @@ VARIANTS: dict[str, Json] = {
         "nats": {"passwordsSecret": ""},
         "ingress": ON,
         "gateway": ON,
-        "metrics": {"serviceMonitor": ON, "prometheusRule": ON},
+        "metrics": {"serviceMonitor": ON, "prometheusRule": ON, "dashboards": ON},
         **{each: {"autoscaling": ON} for each in chart.COMPONENTS},
         **dict.fromkeys(("nameOverride", "mrUrl"), ""),
     },

@@ -140,6 +140,10 @@ def files() -> dict[Path, str]:
         CHART / "files" / "nats-permissions.conf": (
             ROOT / "compose" / "nats" / "permissions.conf"
         ).read_text(),
+        **{
+            CHART / "files" / "dashboards" / path.name: path.read_text()
+            for path in sorted((ROOT / "compose" / "observability").glob("burgee*.json"))
+        },
     }
 
 
@@ -147,6 +151,7 @@ def main() -> int:
     """Write the files, pack the chart into build/, or say which files are not current."""
     if sys.argv[1:] == ["write"]:
         for path, text in files().items():
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         return 0
     if sys.argv[1:] == ["package"]:

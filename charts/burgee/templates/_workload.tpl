@@ -67,6 +67,9 @@
 {{- if and $c.cache $v.state.enabled }}
 - {name: BURGEE_STATE_DIR, value: /var/lib/burgee/state}
 {{- end }}
+{{- with $root.Values.tracing.endpoint }}
+- {name: BURGEE_TRACE_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
 {{- with $root.Values.trustedProxies }}
 - {name: BURGEE_TRUSTED_PROXIES, value: {{ join "," . | quote }}}
 {{- end }}
