@@ -94,6 +94,12 @@ class Person:
         await self.page.locator("[aria-busy=true]").first.wait_for(state="detached")
         await self.page.wait_for_function("document.fonts.status === 'loaded'")
 
+    async def clear_notices(self) -> None:
+        """Close what the page says at its lower edge, before it is in a picture."""
+        closing = self.page.locator(".mantine-Notification-closeButton")
+        await closing.evaluate_all("buttons => buttons.forEach((each) => each.click())")
+        await expect(closing).to_have_count(0)
+
     async def screenshot(self, name: str) -> Path:
         """Keep what is on the screen."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)

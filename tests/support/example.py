@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -41,9 +42,19 @@ async def make_example(admin: Admin) -> Example:
     beta = await admin.create_filter(application.portfolio_id, "beta")
     await _features(admin, application, staging)
     await admin.create_account(
-        application.portfolio_id, {production: ALL_ROLES, staging: ["READ"]}, filters=[beta]
+        application.portfolio_id,
+        {production: ALL_ROLES, staging: ["READ"]},
+        filters=[beta],
+        name="Browser tests",
     )
-    await admin.create_account(application.portfolio_id, {production: ["READ"]})
+    await admin.create_account(application.portfolio_id, {production: ["READ"]}, name="Web shop")
+    await add_group(
+        admin,
+        application,
+        "Developers",
+        ["FEATURE_CREATE"],
+        {staging: ALL_ROLES, production: ["READ", "LOCK"]},
+    )
     made = await admin.call(
         "POST",
         f"/application/{application.id}/strategy",
@@ -79,6 +90,35 @@ async def make_example(admin: Admin) -> Example:
         invited["personId"],
         script["personId"],
     )
+
+
+async def add_group(
+    admin: Admin,
+    application: Application,
+    name: str,
+    roles: Sequence[str],
+    environments: Mapping[str, Sequence[str]],
+) -> str:
+    """Make a group with these roles in the application and in its environments; answer its id."""
+    path = f"/portfolio/{application.portfolio_id}"
+    group = await admin.call("POST", f"{path}/group", {"name": name})
+    body = {
+        "id": group["id"],
+        "version": group["version"],
+        "applicationRoles": [{"applicationId": application.id, "groupId": group["id"], "roles": roles}],
+        "environmentRoles": [
+            {"environmentId": each, "groupId": group["id"], "roles": held}
+            for each, held in environments.items()
+        ],
+    }
+    await admin.call(
+        "PUT",
+        f"{path}/v2/group",
+        body,
+        updateEnvironmentGroupRoles="true",
+        updateApplicationGroupRoles="true",
+    )
+    return str(group["id"])
 
 
 async def _features(admin: Admin, application: Application, staging: str) -> None:

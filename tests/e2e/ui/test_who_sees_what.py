@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.support.admin import EMAIL, PASSWORD, Admin, open_admin
 from tests.support.browser import Person, open_person
-from tests.support.example import Example, make_example
+from tests.support.example import Example, add_group, make_example
 from tests.support.party import PartyProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -69,30 +69,12 @@ async def crew(browser: Browser, party: PartyProcess) -> Crew:
         admins = next(each["id"] for each in shown["groups"] if each.get("admin"))
         await register(admin, "admin", [admins])
         await register(admin, "stranger", [])
-        application = {"applicationId": example.application.id, "roles": ["FEATURE_CREATE"]}
-        await register(
-            admin, "creator", [await group_of(admin, portfolio, "creator", application=application)]
-        )
+        creators = await add_group(admin, example.application, "creator", ["FEATURE_CREATE"], {})
+        await register(admin, "creator", [creators])
         for name, roles in ENVIRONMENT_ROLES.items():
-            there = {"environmentId": example.staging, "roles": roles}
-            await register(admin, name, [await group_of(admin, portfolio, name, environment=there)])
+            group = await add_group(admin, example.application, name, [], {example.staging: roles})
+            await register(admin, name, [group])
     return Crew(example, browser, party.url)
-
-
-async def group_of(admin: Admin, portfolio: str, name: str, **given: dict[str, object]) -> str:
-    """Make a group with one role; answer its id."""
-    group = await admin.call("POST", f"/portfolio/{portfolio}/group", {"name": name})
-    body = {"id": group["id"], "version": group["version"]}
-    for kind, role in given.items():
-        body[f"{kind}Roles"] = [role | {"groupId": group["id"]}]
-    await admin.call(
-        "PUT",
-        f"/portfolio/{portfolio}/v2/group",
-        body,
-        updateEnvironmentGroupRoles="true",
-        updateApplicationGroupRoles="true",
-    )
-    return str(group["id"])
 
 
 async def register(admin: Admin, name: str, groups: list[str]) -> None:
