@@ -4,7 +4,12 @@
  * One tab stop: the grid has the focus and `aria-activedescendant` tells which cell is meant, so that a cell
  * that scrolls out of existence does not take the focus with it. Knows nothing of the server.
  */
-import { defaultRangeExtractor, type Range, useVirtualizer } from '@tanstack/react-virtual';
+import {
+  defaultRangeExtractor,
+  observeElementRect,
+  type Range,
+  useVirtualizer,
+} from '@tanstack/react-virtual';
 import {
   type KeyboardEvent,
   type MouseEvent,
@@ -56,7 +61,7 @@ export function Grid(props: GridProps) {
   const [width, setWidth] = useState(0);
   const [active, setActive] = useState<Place>({ row: 0, column: 0 });
   const place = clamped(active, features.length, environments.length);
-  const nameWidth = width > 0 && width < 760 ? 190 : 300;
+  const nameWidth = widthOfName(width);
   const columnWidth = widthOfColumn(width - nameWidth, environments.length);
 
   useEffect(() => {
@@ -71,7 +76,7 @@ export function Grid(props: GridProps) {
     count: features.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 8,
+    overscan: 4,
     // Both directions in one rendering.
     useFlushSync: false,
     paddingStart: HEADER_HEIGHT,
@@ -83,10 +88,9 @@ export function Grid(props: GridProps) {
     count: environments.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => columnWidth,
-    overscan: 2,
+    overscan: 1,
     useFlushSync: false,
-    paddingStart: nameWidth,
-    scrollPaddingStart: nameWidth,
+    observeElementRect: observeRoomForColumns,
     rangeExtractor: useCallback((range: Range) => including(range, place.column), [place.column]),
   });
   useEffect(() => columns.measure(), [columns, columnWidth, nameWidth]);
@@ -100,9 +104,9 @@ export function Grid(props: GridProps) {
         ? []
         : signature.split(',').map((each) => {
             const [index, start, size] = each.split(':').map(Number);
-            return { index: index ?? 0, start: start ?? 0, width: size ?? 0 };
+            return { index: index ?? 0, start: nameWidth + (start ?? 0), width: size ?? 0 };
           }),
-    [signature],
+    [signature, nameWidth],
   );
 
   const hover = useHover(features.length);
@@ -151,7 +155,7 @@ export function Grid(props: GridProps) {
       >
         <div
           className={styles.canvas}
-          style={{ height: rows.getTotalSize(), width: columns.getTotalSize() }}
+          style={{ height: rows.getTotalSize(), width: nameWidth + columns.getTotalSize() }}
           role="presentation"
         >
           <Header
@@ -224,6 +228,14 @@ function Header({ nameWidth, columns, environments, label }: HeaderProps) {
     </div>
   );
 }
+
+function widthOfName(width: number): number {
+  return width > 0 && width < 760 ? 190 : 300;
+}
+
+/** Columns are seen beside the names; what is scrolled behind these need not exist. */
+const observeRoomForColumns: typeof observeElementRect<HTMLDivElement> = (instance, tell) =>
+  observeElementRect(instance, ({ width, height }) => tell({ width: Math.max(0, width - widthOfName(width)), height }));
 
 /** Environments share the room that is there; with many of them the grid scrolls sideways. */
 function widthOfColumn(room: number, count: number): number {

@@ -136,13 +136,14 @@ function Cell({ feature, environment, row, column, active, idPrefix, t }: CellPr
         />
       ) : null}
       <span className={styles.value}>{valueText(t, cell)}</span>
-      {/* The space keeps value and count two words. */}
-      <span className={styles.spacer}> </span>
       {cell.strategies > 0 ? (
-        <span className={styles.badge}>
-          {BRANCH}
-          {cell.strategies}
-        </span>
+        <>
+          {/* Keeps value and count two words. */}{' '}
+          <span className={styles.badge}>
+            {BRANCH}
+            {cell.strategies}
+          </span>
+        </>
       ) : null}
       {recent === undefined ? null : (
         <span

@@ -1,7 +1,7 @@
 /**
  * Loads what the grid shows.
  *
- * The first screenful comes first. Up to `WHOLE` features then come in one answer and are searched here, at each
+ * The first screenful comes first. Up to `WHOLE` features then follow in portions and are searched here, at each
  * letter. Larger applications are searched and paged by the server.
  */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -14,7 +14,9 @@ import { useMe } from '@/app/session';
 import type { Application } from '@/api/schema';
 import { TABLE } from '../model/saving';
 import type { Choices } from './choices';
+import type { Table } from '../model/wire';
 import { gridData, type GridEnvironment, type GridFeature, search } from './table';
+import { loadWhole, portionOf } from './whole';
 
 export const WHOLE = 2000;
 const FIRST = 60;
@@ -84,10 +86,12 @@ function useAnswer(applicationId: string, choices: Choices, text: string, page: 
     ...(choices.filters.length > 0 ? { featureFilter: choices.filters } : {}),
   } as const;
   const all = { ...common, max: WHOLE };
-  const here = client.getQueryData([TABLE, all]) !== undefined;
+  const held = client.getQueryData<Table>([TABLE, all]);
+  const here = held !== undefined;
   const first = useTable({ ...common, max: FIRST }, !here);
   const count = first.isPlaceholderData ? 0 : (first.data?.maxFeatures ?? 0);
-  const whole = useTable(all, here || (count > FIRST && count <= WHOLE));
+  const portion = portionOf((held ?? first.data)?.environments.length ?? 0);
+  const whole = useTable(all, here || (count > FIRST && count <= WHOLE), ({ signal }) => loadWhole(all, portion, signal));
   const remote = !here && count > WHOLE;
   const size = choices.size ?? (remote ? PAGE : WHOLE);
   const [sent] = useDebouncedValue(text.trim(), 250);
@@ -107,9 +111,12 @@ function useAnswer(applicationId: string, choices: Choices, text: string, page: 
   return { answer, remote, size, total };
 }
 
-function useTable(params: Params<typeof TABLE>, enabled: boolean) {
+type Load = (context: { signal: AbortSignal }) => Promise<Table>;
+
+function useTable(params: Params<typeof TABLE>, enabled: boolean, load?: Load) {
   return useQuery({
     ...asking(TABLE, params),
+    ...(load === undefined ? {} : { queryFn: load }),
     enabled,
     placeholderData: (before) => (before?.applicationId === params.id ? before : undefined),
     // Comparing ten thousand values with those before, to keep the same objects, takes longer than it saves.
