@@ -6,6 +6,7 @@ is told when the test ends: inside a request it would look like the server's fau
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ class Checked:
     def _check(self, scope: Scope, started: dict[str, Any], body: bytes) -> None:
         headers = {name.lower(): value.decode("latin-1") for name, value in started["headers"]}
         media_type = headers.get(b"content-type", "").partition(";")[0].strip()
+        if headers.get(b"content-encoding") == "gzip":
+            body = gzip.decompress(body)
         fault = self.description.fault(scope["method"], scope["path"], started["status"], media_type, body)
         if fault is not None:
             self.faults.append(fault)

@@ -65,6 +65,23 @@ async def test_the_table_is_filtered_and_paged(api, application):
     assert await api.status("GET", TABLE.format(application.id), max="x") == 400
 
 
+async def test_a_long_table_is_packed_for_whoever_unpacks(api, application):
+    await _fill(api.database, UUID(application.id), range(40), 1)
+    address = f"{api.url}/mr-api{TABLE.format(application.id)}"
+
+    async def asked(packings: str, size: int) -> tuple[str | None, int]:
+        headers = {"authorization": f"Bearer {api.admin.token}", "accept-encoding": packings}
+        async with api.admin.http.get(address, headers=headers, params={"max": size}) as answer:
+            assert answer.headers["cache-control"] == "no-store"
+            assert len((await answer.json())["features"]) == size
+            return answer.headers.get("content-encoding"), int(answer.headers["content-length"])
+
+    as_it_is, packed = await asked("identity", 40), await asked("gzip, deflate", 40)
+    assert (as_it_is[0], packed[0]) == (None, "gzip")
+    assert packed[1] < as_it_is[1] / 5
+    assert await asked("gzip", 1) == await asked("identity", 1)
+
+
 async def test_the_table_holds_back_what_a_caller_may_not_see(api, application):
     hidden = await api.admin.create_environment(application.id)
     await api.admin.create_feature(application.id, "F")
