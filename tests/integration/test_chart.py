@@ -124,6 +124,7 @@ MATRIX: dict[str, Json] = {
     "party on a file": PARTY,
     "party on PostgreSQL": {**PARTY, "database": {"existingSecret": "pg"}, "party": {"replicas": 2}},
     "party on NATS": {**PARTY, **OUTSIDE},
+    "party on a file and NATS, to try it": {**PARTY, "nats": {"evaluation": {"enabled": True}}},
     "party-ish": {"topology": "party-ish"},
     "party-ish with Edge-REST": {
         "topology": "party-ish",

@@ -27,7 +27,9 @@ def running_nginx(folder: Path, *, edges: Sequence[int], mrs: Sequence[int] = ()
     upstreams = ""
     for name, number, ports in (("edge", 8553, edges), ("mr", 8085, mrs or edges)):
         shipped = shipped.replace(f"${name}:{number}", f"{name}s")
-        upstreams += f"upstream {name}s {{ {''.join(f'server {LOOPBACK}:{each};' for each in ports)} }}"
+        # As with a name that is resolved for each request: what failed a moment ago is tried again.
+        servers = "".join(f"server {LOOPBACK}:{each} max_fails=0;" for each in ports)
+        upstreams += f"upstream {name}s {{ {servers} }}"
     scratch = "".join(f"{each}_temp_path {folder}/{each};" for each in _SCRATCH)
     config = folder / "nginx.conf"
     config.write_text(
