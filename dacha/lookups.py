@@ -314,7 +314,13 @@ class Lookups:
         return not account.suspect if account is not None else self._replica.missed(target)
 
     def _admit(self, kind: str, target: Target, at_least: AtLeast) -> None:
-        """Let a load begin, unless it is one of too many for what nobody here or there ever saw."""
+        """Let a load begin, unless it is one of too many for keys that nobody here or there ever saw.
+
+        Environments are asked for only when an account names them, which nobody can make up: an Edge that has
+        just started may need all of one that has ten thousand.
+        """
+        if target.kind == "environment":
+            return
         if at_least.revision or not self._replica.strange(target) or self._loader.loading(target):
             return
         if not self._dacha.strangers.take():

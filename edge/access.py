@@ -52,17 +52,18 @@ class Access:
 
     def admit(self, key: SdkKey, caller: str) -> bool:
         """Return whether the caller may look this key up now; what is known to exist is always allowed."""
-        return self._cold is None or self._at_hand(key) or self._cold.take(caller)
+        return self.is_free(key) or self._cold is None or self._cold.take(caller)
 
-    def _at_hand(self, key: SdkKey) -> bool:
+    def is_free(self, key: SdkKey) -> bool:
+        """Return whether anybody may look this key up at any time."""
+        if self._cold is None:
+            return True
         account = self._source.peek_account(key.key_hash)
         if account is None:
             return False
         # An account that lacks the environment needs no look-up to be told so, unless it may be behind.
-        if account.policy(key.environment_id) is None:
-            return self._source.is_sure_of_account(key.key_hash)
         # A key that certainly opens something is nobody's invention, whether it is here or not.
-        return True
+        return bool(account.roles(key.environment_id)) or self._source.is_sure_of_account(key.key_hash)
 
     async def find(self, key: SdkKey) -> Grant | None:
         """Return the grant; None = certainly no such key. Raises Unavailable when that is not known."""
@@ -86,23 +87,21 @@ class Access:
 
         ``told`` hears the outcome, perhaps at once; False = this cannot be done for this key.
         """
-        if self._seeker is None:
+        seeker, peek_account, key_hash = self._seeker, self._source.peek_account, key.key_hash
+        record = None if seeker is None else peek_account(key_hash)
+        policy = None if record is None else record.policy(key.environment_id)
+        if seeker is None or record is None or policy is None:
             return False
-        account = self._source.peek_account(key.key_hash)
-        policy = account.policy(key.environment_id) if account else None
-        if account is None or policy is None:
-            return False
-        record, seen = account, policy
 
         def found(outcome: EnvironmentSnapshot | Unavailable | None) -> None:
-            if not isinstance(outcome, EnvironmentSnapshot):
+            if outcome is None or isinstance(outcome, Unavailable):
                 told(outcome)
-            elif self._source.peek_account(key.key_hash) is record:
-                told(Grant(record, seen, outcome))
+            elif peek_account(key_hash) is record:
+                told(Grant(record, policy, outcome))
             else:
                 told(Outrun())
 
-        self._seeker.seek_environment(key.environment_id, found)
+        seeker.seek_environment(key.environment_id, found)
         return True
 
     def is_newest(self, key: SdkKey, grant: Grant) -> bool:

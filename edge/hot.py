@@ -7,6 +7,7 @@ answered, and to whom, is `edge.polls`' to say.
 
 import asyncio
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import ClassVar, Final
 
@@ -44,7 +45,10 @@ _STREAM_HEAD: Final = heads.lines(
 class _Pending:
     """Stands where uvicorn looks for the request that is being answered, so that it queues what follows."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+    __slots__ = ("body", "disconnected", "keep_alive", "more_body", "response_complete")
+
+    #: Nobody waits for a body, so one is enough for all.
+    message_event: ClassVar[asyncio.Event] = asyncio.Event()
 
     def __init__(self) -> None:
         self.response_complete = False
@@ -52,7 +56,6 @@ class _Pending:
         self.keep_alive = True
         self.more_body = False
         self.body = bytearray()
-        self.message_event = asyncio.Event()
 
 
 class HotProtocol(GuardedHttp):
@@ -289,18 +292,13 @@ class HotProtocol(GuardedHttp):
         """Look up what is missing; what follows on this connection waits in uvicorn's queue."""
         parts = self.parts
         try:
-            parts.polls.admit(question, caller_of(self._client(head)))
+            parts.polls.admit(question, lambda: caller_of(self._client(head)))
         except AppError as error:
             self._send_refusal(error, head, began)
             return
         self.cycle = pending = _Pending()  # type: ignore[assignment]
 
-        def answered(outcome: Reply | Exception) -> None:
-            # Whoever waited with others has no answer of its own to remember.
-            if outcome is question.reply:
-                parts.questions.put(head.about, question)
-            self._answered_late(pending, outcome, head, began)
-
+        answered = partial(self._answered_late, pending, question, head, began)
         parts.cold.ask(head.about, question, answered, self.tasks)
 
     def _client(self, head: Head) -> Address | None:
@@ -315,10 +313,13 @@ class HotProtocol(GuardedHttp):
         return (host, port) if host else self.client
 
     def _answered_late(
-        self, pending: "_Pending", outcome: Reply | Exception, head: Head, began: float
+        self, pending: "_Pending", question: Question, head: Head, began: float, outcome: Reply | Exception
     ) -> None:
-        pending.response_complete = True
         parts, last = self.parts, not pending.keep_alive
+        # Whoever waited with others has no answer of its own to remember.
+        if outcome is question.reply and question.weighed is not outcome:
+            parts.questions.put(head.about, question)
+        pending.response_complete = True
         if not isinstance(outcome, Reply):
             self._send_refusal(outcome, head, began, last=last)
         elif last or not head.is_ordinary or parts.health.draining or parts.tells_all:

@@ -5,6 +5,7 @@ Knows polls and how answers look on the wire; must not know connections.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -168,16 +169,19 @@ class ColdPolls:
             return
         self._waiting[about] = [answered]
 
-        def told(outcome: Reply | Exception) -> None:
+        if not self._polls.seek(question, partial(self._sought, about, question, tasks)):
+            self._begin(about, question, tasks)
+
+    def _sought(
+        self, about: bytes, question: Question, tasks: set[asyncio.Task[None]], outcome: Reply | Exception
+    ) -> None:
+        if not isinstance(outcome, Reply):
             if isinstance(outcome, Outrun):
                 self._begin(about, question, tasks)
                 return
-            if not isinstance(outcome, Reply | AppError):
+            if not isinstance(outcome, AppError):
                 log.error("request.failed", route=POLL, method="GET", exc_info=outcome)
-            self._tell(about, outcome)
-
-        if not self._polls.seek(question, told):
-            self._begin(about, question, tasks)
+        self._tell(about, outcome)
 
     def _begin(self, about: bytes, question: Question, tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.get_running_loop().create_task(self._find(about, question), name="cold-poll")

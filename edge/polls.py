@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, SdkKey
@@ -145,10 +146,15 @@ class Polls:
             self.refused(error)
             raise
 
-    def admit(self, question: Question, caller: str) -> None:
-        """Raise TooManyLookups if the caller may not look these keys up now."""
+    def admit(self, question: Question, caller: str | Callable[[], str]) -> None:
+        """Raise TooManyLookups if the caller may not look these keys up now.
+
+        Who that is need not be found out for those that everybody may.
+        """
         for key in question.keys:
-            if not self._access.admit(key, caller):
+            if self._access.is_free(key):
+                continue
+            if not self._access.admit(key, caller if isinstance(caller, str) else caller()):
                 raise TooManyLookups
 
     async def find_admitted(self, question: Question) -> Reply:
@@ -166,20 +172,25 @@ class Polls:
         if len(question.keys) != 1:
             return False
 
-        def found(outcome: Grant | Unavailable | Outrun | None) -> None:
-            answer: Reply | Exception
-            if outcome is None:
-                answer = UnknownKey()
-            elif isinstance(outcome, Exception):
-                answer = outcome
-            else:
-                try:
-                    answer = self._answered(question, (outcome,))
-                except Exception as error:  # noqa: BLE001 - nobody else would tell those who wait
-                    answer = error
-            told(answer)
+        return self._access.seek(question.keys[0], partial(self._sought, question, told))
 
-        return self._access.seek(question.keys[0], found)
+    def _sought(
+        self,
+        question: Question,
+        told: Callable[[Reply | Exception], None],
+        outcome: Grant | Unavailable | Outrun | None,
+    ) -> None:
+        answer: Reply | Exception
+        if outcome is None:
+            answer = UnknownKey()
+        elif isinstance(outcome, Exception):
+            answer = outcome
+        else:
+            try:
+                answer = self._answered(question, (outcome,))
+            except Exception as error:  # noqa: BLE001 - nobody else would tell those who wait
+                answer = error
+        told(answer)
 
     def refused(self, error: AppError) -> None:
         """Count a poll that is answered with an error."""

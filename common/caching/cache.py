@@ -7,9 +7,9 @@ Edge's `FeatureSource` without knowing it.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from common.caching.loader import Landing
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
 from common.contracts.events import CounterId
 from common.errors import Unavailable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from common.caching.holdings import Holdings, Watcher
-    from common.caching.loader import Loader, TokenBucket
+    from common.caching.loader import Landing, Loader, TokenBucket
     from common.caching.metrics import CacheMetrics
 
 Value = TypeVar("Value", bound=EnvironmentSnapshot | AccountRecord)
@@ -153,18 +153,29 @@ class FeatureCache:
     ) -> None:
         """Do the same without a task for whoever asks; ``told`` may be told at once."""
         target = Target("environment", environment_id)
-
-        def landed(result: Landing | Unavailable) -> None:
-            outcome = self._outcome("environment", result)
-            if isinstance(outcome, Landing):
-                told(self._landed_environment(target, outcome) or _unreliable())
-            else:
-                told(outcome)
-
-        if self._is_missed("environment", target):
+        if self._replica.may_be_missed(target) and self._is_missed("environment", target):
             told(None)
         else:
-            self._loader.begin(target, landed)
+            self._loader.begin(target, partial(self._landed_now, environment_id, told))
+
+    def _landed_now(
+        self,
+        environment_id: str,
+        told: Callable[[EnvironmentSnapshot | Unavailable | None], None],
+        result: Landing | Unavailable,
+    ) -> None:
+        outcome = self._outcome("environment", result)
+        if outcome is None or isinstance(outcome, Unavailable):
+            told(outcome)
+            return
+        # Nothing can have come in between: this is the step in which it was taken over.
+        if environment_id in self._replica.environments:
+            told(self._holdings.fresh_environment(environment_id) or _unreliable())
+        elif (limit := self._holdings.limits.stale_seconds) is not None and outcome.age > limit:
+            told(_unreliable())
+        else:
+            value = outcome.value
+            told(value if isinstance(value, EnvironmentSnapshot) else _unreliable())
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell ``watcher`` of every swap from now on; call the result to stop."""
@@ -239,8 +250,7 @@ class FeatureCache:
         if not isinstance(value, kind):
             return None
         counter = CounterId("account" if isinstance(value, AccountRecord) else "environment", value.id)
-        newer = value.revision < self._replica.at_least(counter) or self._replica.gone(counter)
-        return None if newer else value
+        return None if self._replica.is_overtaken(counter, value.revision) else value
 
 
 def _unreliable() -> Unavailable:

@@ -250,20 +250,20 @@ class Loader:
             return
         for target in tickets:
             self._flights[target] = []
-        landings: dict[Target, Landing] = {}
         try:
             async with self._slots:
                 question = AskMany(tuple((each.id, self._replica.floor(each)) for each in tickets))
                 many = await self.ask("environments", origin.load_many(question))
-            for ticket, answer in zip(tickets.values(), many.environments, strict=False):
+            for ticket, answer in zip(tuple(tickets.values()), many.environments, strict=False):
                 if answer is not None:
-                    landings[ticket.target] = self._landing(ticket, answer)
+                    del tickets[ticket.target]
+                    self._settle(ticket.target, self._landing(ticket, answer))
                 # To prove a large environment takes milliseconds; readers come first.
                 await asyncio.sleep(0)
         finally:
             for target, ticket in tickets.items():
                 self._replica.abandon(ticket)
-                self._settle(target, landings.get(target))
+                self._settle(target, None)
 
     def _settle(self, target: Target, landing: Landing | None) -> None:
         """End a flight that was part of a question for many."""
@@ -315,8 +315,10 @@ class Loader:
             self._count(left, "unavailable")
             return error
         finally:
+            # The others were ended by what came for them.
             for ticket in tickets:
-                self._replica.abandon(ticket)
+                if ticket.target in left:
+                    self._replica.abandon(ticket)
         return None
 
     def _asked(self, tickets: Sequence[Ticket]) -> tuple[tuple[str, AtLeast], ...]:
@@ -327,12 +329,12 @@ class Loader:
         answers: Sequence[tuple[Ticket, EnvironmentAnswer | AccountAnswer | None]],
         left: dict[Target, None],
     ) -> None:
+        self._count([ticket.target for ticket, answer in answers if answer is not None], "answered")
         since = time.perf_counter()
         for ticket, answer in answers:
             if answer is None:
                 continue
             target = ticket.target
-            self._count((target,), "answered")
             landing = self._landing(ticket, answer)
             if landing.outcome is not Loaded.AGAIN:
                 del left[target]
@@ -349,9 +351,10 @@ class Loader:
         return Landing(outcome, answer.epoch, answer.position, ticket.value, answer.age)
 
     def _count(self, targets: Iterable[Target], outcome: str) -> None:
-        for target in targets:
-            kind = "environment" if target.kind == "environment" else "account"
-            self._metrics.questions[kind, outcome] += 1
+        kinds = ["environment" if target.kind == "environment" else "account" for target in targets]
+        for kind in ("environment", "account"):
+            if kind in kinds:
+                self._metrics.questions[kind, outcome] += kinds.count(kind)
 
     async def _know_epoch(self) -> None:
         """Ask MR where it stands, if nothing can be believed before.

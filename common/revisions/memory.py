@@ -7,7 +7,7 @@ costs a load and never a wrong answer.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,8 @@ class Seen:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._counters: OrderedDict[CounterId, Sighting] = OrderedDict()
+        # The same; whoever has a name of equal parts need not make a counter of it.
+        self._by_name = cast("dict[tuple[str, str], Sighting]", self._counters)
         self.blind_until = 0
 
     def __len__(self) -> int:
@@ -62,6 +64,10 @@ class Seen:
             _, forgotten = self._counters.popitem(last=False)
             self.blind_until = max(self.blind_until, forgotten.position)
         return True
+
+    def find(self, counter: tuple[str, str]) -> Sighting | None:
+        """What was seen last of the counter of this kind and id."""
+        return self._by_name.get(counter)
 
     def revision(self, counter: CounterId) -> int:
         """The revision that a load has to reach; 0 = any."""
@@ -105,6 +111,10 @@ class Misses:
             del self._until[target]
             return False
         return True
+
+    def remembers(self, target: Target) -> bool:
+        """True when there is a word on it, be it out of date."""
+        return target in self._until
 
     def drop(self, target: Target) -> None:
         self._until.pop(target, None)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from common.contracts.events import CounterId, Event, Heartbeat
 from common.contracts.lookups import AtLeast
 from common.revisions.copies import Copies
+from common.revisions.environments import proves
 from common.revisions.held import UNPROVEN
 from common.revisions.memory import Misses, Seen
 from common.revisions.saved import Saved
@@ -87,6 +88,13 @@ class Replica(Copies):
             return None
         return self._positions.last
 
+    def may_be_missed(self, target: Target) -> bool:
+        """False when `missed` certainly is: told in less time."""
+        if self.complete or self._misses.remembers(target):
+            return True
+        seen = self._seen.find(target)
+        return seen is not None and seen.gone
+
     def missed(self, target: Target) -> bool:
         """True when it is certain, without asking, that there is no such environment or key.
 
@@ -125,6 +133,11 @@ class Replica(Copies):
         """The highest revision seen, which a load has to reach."""
         return self._seen.revision(counter)
 
+    def is_overtaken(self, counter: CounterId, revision: int) -> bool:
+        """True when a later revision was seen, or its end."""
+        seen = self._seen.find(counter)
+        return seen is not None and (seen.gone or seen.revision > revision)
+
     def strange(self, target: Target) -> bool:
         """True for what was never seen here, which anybody can make up without end."""
         if target.kind == "key":
@@ -133,15 +146,13 @@ class Replica(Copies):
 
     def floor(self, target: Target) -> AtLeast:
         """How new an answer about this has to be to be of use."""
-        counter = self._counter(target)
-        revision = 0 if counter is None else self._seen.revision(counter)
-        return AtLeast(self.epoch, revision, max(self._positions.last, self._seen.blind_until))
-
-    def _counter(self, target: Target) -> CounterId | None:
         if target.kind != "key":
-            return CounterId(target.kind, target.id)
-        held = self.keys.get(target.id)
-        return None if held is None else CounterId("account", held.value.id)
+            seen = self._seen.find(target)
+        else:
+            held = self.keys.get(target.id)
+            seen = None if held is None else self._seen.find(("account", held.value.id))
+        revision = 0 if seen is None else seen.revision
+        return AtLeast(self.epoch, revision, max(self._positions.last, self._seen.blind_until))
 
     def hashes(self, account_id: str) -> tuple[str, ...]:
         """The key hashes under which a held account can be loaded again."""
@@ -322,7 +333,11 @@ class Replica(Copies):
         if target in self._tickets:
             msg = f"{target.kind} {target.id} is already being loaded"
             raise ValueError(msg)
-        held = None if target.kind == "key" else self._values.find(CounterId(target.kind, target.id))
+        held: AnyHeld | None = None
+        if target.kind == "environment":
+            held = self.environments.get(target.id)
+        elif target.kind == "account":
+            held = self.accounts.get(target.id)
         ticket = Ticket(
             target, self._fence, self._positions.last, -1 if held is None else held.value.revision
         )
@@ -336,23 +351,30 @@ class Replica(Copies):
     def finish_environment(self, ticket: Ticket, answer: EnvironmentAnswer) -> Loaded:
         """Take over an answer, with the events that arrived while it was on its way."""
         self.abandon(ticket)
-        counter = CounterId("environment", ticket.target.id)
-        held = self.environments.get(counter.id)
+        target = ticket.target
+        held = self.environments.get(target.id)
         if not self._believes(answer.epoch, answer.position, behind=answer.behind):
             return Loaded.AGAIN
-        have = held.value.revision if held is not None and held.current else 0
-        if answer.snapshot is None:
-            if answer.revision < max(have, self._seen.revision(counter)):
-                gone = self._seen.gone(counter)
+        seen = self._seen.find(target)
+        gone = seen is not None and seen.gone
+        have = 0 if seen is None else seen.revision
+        if held is not None and held.current:
+            have = max(have, held.value.revision)
+        snapshot, proven = answer.snapshot, True
+        counter = CounterId("environment", target.id)
+        if snapshot is None:
+            if answer.revision < have:
                 return Loaded.ABSENT if gone else self._again(held)
             return self._environment_absent(ticket, counter, answer)
-        snapshot, proven = self._replay(counter, answer.snapshot, ticket)
-        if snapshot.revision < max(have, self._seen.revision(counter)) or self._seen.gone(counter):
-            return Loaded.ABSENT if self._seen.gone(counter) else self._again(held)
+        if ticket.pending or not proves(snapshot, snapshot.revision, snapshot.digest):
+            snapshot, proven = self._replay(counter, snapshot, ticket)
+        if gone or snapshot.revision < have:
+            return Loaded.ABSENT if gone else self._again(held)
         ticket.value = snapshot
         if held is None and not self._keeps(counter):
-            self._seen.note(counter, snapshot.revision, answer.position)
-            self._misses.drop(ticket.target)
+            if seen is None or seen.revision < snapshot.revision:
+                self._seen.note(counter, snapshot.revision, answer.position)
+            self._misses.drop(target)
             self._lapse()
             return Loaded.FOUND
         self._install_environment(snapshot, answer.position, proven=proven, age=answer.age)

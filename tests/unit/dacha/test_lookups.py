@@ -202,22 +202,24 @@ async def test_an_asker_from_another_epoch_hears_of_ours_and_of_mrs(log, origin)
         assert (answer.epoch, answer.snapshot.revision, answer.behind) == ("epoch-1", 1_002, False)
 
 
-async def test_strangers_are_limited_and_whoever_is_known_to_the_asker_is_none(origin):
+async def test_made_up_keys_are_limited_and_whoever_is_known_to_the_asker_is_none(origin):
     async with running_dacha(origin, strangers_per_second=0.001, cache_misses=0) as dacha:
         while dacha.strangers.take():
             pass
         lookups = Lookups(dacha)
         with pytest.raises(Unavailable):
             await lookups.load_account(NOBODY)
-        with pytest.raises(Unavailable):
-            await lookups.load_environment(environment_id("made up"))
-        known = await lookups.load_environment(HOME, AtLeast("epoch-0", 1, 0))
-        assert known.snapshot is not None
-        assert counted(dacha) == {
-            ("account", "refused"): 1,
-            ("environment", "refused"): 1,
-            ("environment", "load"): 1,
-        }
+        known = await lookups.load_account(CLIENT, AtLeast("epoch-0", 1, 0))
+        assert known.record is not None
+        assert counted(dacha) == {("account", "refused"): 1, ("account", "load"): 1}
+
+
+async def test_environments_are_what_accounts_name_and_nobodys_invention(origin):
+    async with running_dacha(origin, strangers_per_second=0.001, cache_misses=0) as dacha:
+        while dacha.strangers.take():
+            pass
+        assert (await Lookups(dacha).load_environment(HOME)).snapshot is not None
+        assert counted(dacha) == {("environment", "load"): 1}
 
 
 async def test_identical_questions_about_changes_are_asked_once_and_survive_whoever_asked_first(log, origin):
