@@ -246,9 +246,13 @@ class Stalls:
 def _untaken(transport: asyncio.BaseTransport) -> int:
     """How much the kernel holds that the other side has not taken yet: it takes a lot at a time from us."""
     sock = transport.get_extra_info("socket")
+    number = -1 if sock is None else sock.fileno()
+    if number < 0:
+        # Closed in this very turn: what is buffered is about to be thrown away.
+        return 0
     held = array("i", [0])
     try:
-        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, held)
+        fcntl.ioctl(number, termios.TIOCOUTQ, held)
     except OSError:
         return 0
     return held[0]

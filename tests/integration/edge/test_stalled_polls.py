@@ -5,8 +5,11 @@ import socket
 from pathlib import Path
 
 import pytest
+import uvicorn
+import uvloop
+from uvicorn.server import ServerState
 
-from common.serve import Stalls
+from common.serve import GuardedHttp, Stalls
 from tests.support.edges import running_edge
 from tests.support.sources import CLIENT_KEY, ENVIRONMENT, MemorySource, account, environment, feature
 from tests.support.waiting import eventually
@@ -94,3 +97,30 @@ async def test_whoever_waits_for_nothing_is_left_alone(source: MemorySource) -> 
 async def test_connections_that_are_no_longer_http_are_not_looked_at() -> None:
     stalls = Stalls([object()])
     await stalls.look()
+
+
+def test_a_connection_that_ends_while_it_is_looked_at_is_nobodys_fault() -> None:
+    """uvloop, as in production: its buffers outlive a closed socket for a turn or two of the loop."""
+    config = uvicorn.Config(lambda *_: None, http=GuardedHttp, log_config=None)
+    config.load()
+
+    async def cut_while_looking() -> None:
+        loop = asyncio.get_running_loop()
+        connections: list[GuardedHttp] = []
+
+        def accept() -> GuardedHttp:
+            connections.append(GuardedHttp(config, ServerState(), {}))
+            return connections[-1]
+
+        async with await loop.create_server(accept, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with await connected(f"http://127.0.0.1:{port}"):
+                await eventually(lambda: bool(connections), within_seconds=5, what="the connection")
+                transport = connections[0].transport
+                transport.write(BIG.encode())
+                transport.abort()
+                for _ in range(5):
+                    await Stalls(connections).look()
+                    await asyncio.sleep(0)
+
+    uvloop.run(cut_while_looking())
