@@ -78,6 +78,9 @@ class Builder:
 
     def build(self, *, version: str, revision: str) -> None:
         """Build the Dockerfile as it stands in this tree."""
+        # What a build that was interrupted, or the one before, has left: nobody else has this store.
+        self.buildah("rm", "--all")
+        self.buildah("rmi", "--prune")
         with tempfile.TemporaryDirectory() as folder:
             self._run(
                 (
