@@ -49,6 +49,12 @@ async def management(
     """Run what makes a process an MR: the relay, the operations, and what it does for other processes."""
     propagation = Propagation()
     async with AsyncExitStack() as parts:
+        mr = await parts.enter_async_context(
+            open_mr(settings, database, server_name=name, registry=registry, propagation=propagation)
+        )
+        # Building the application keeps the loop busy for a second or more: whoever asks this process for
+        # something, or waits for its relay, must not wait for that. At the end the bus is left first.
+        app, internal = mr_app(mr), _internal(settings, database)
         await parts.enter_async_context(_relay(settings, database, bus, registry, on_positions))
         await parts.enter_async_context(
             open_deliveries(
@@ -63,10 +69,7 @@ async def management(
             await parts.enter_async_context(bus.on_report(propagation.told))
             await parts.enter_async_context(bus.serve("update", update_handler(database)))
             await parts.enter_async_context(bus.serve(USAGE, usage_handler(database)))
-        mr = await parts.enter_async_context(
-            open_mr(settings, database, server_name=name, registry=registry, propagation=propagation)
-        )
-        yield Management(mr_app(mr), _internal(settings, database), propagation, mr.live.drain)
+        yield Management(app, internal, propagation, mr.live.drain)
 
 
 def teller(bus: NatsBus | None, propagation: Propagation) -> Callable[[Report], Awaitable[None]]:

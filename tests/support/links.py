@@ -32,6 +32,14 @@ class Link:
         """Answer how many HTTP requests came by so far."""
         return self.proxy.asked(matching)
 
+    def put_in(self, upstream_port: int) -> None:
+        """Let this server have connections too, from now on."""
+        self._do(lambda: self.proxy.put_in(upstream_port))
+
+    def take_out(self, upstream_port: int) -> None:
+        """Give this server no new connection; those it has stay."""
+        self._do(lambda: self.proxy.take_out(upstream_port))
+
     def hold(self) -> None:
         """Accept new connections, but let them wait."""
         self._do(self.proxy.hold)

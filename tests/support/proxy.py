@@ -29,12 +29,13 @@ class Request(NamedTuple):
 class Proxy:
     """One listening port of its own in front of a server's port.
 
-    In front of several, connections take turns and those that refuse are passed over, as a Kubernetes
-    Service does.
+    In front of several, connections take turns and those that refuse are passed over, as behind a balancer
+    that looks at its servers; with ``passes_over`` False they are not, as behind a Kubernetes Service.
     """
 
     def __init__(self, *upstream_ports: int) -> None:
         self._turns = deque(upstream_ports)
+        self.passes_over = True
         self.requests: list[Request] = []
         self.port = 0
         self.delay_seconds = 0.0
@@ -57,6 +58,14 @@ class Proxy:
     def asked(self, matching: Callable[[Request], bool] = lambda _: True) -> int:
         """Answer how many requests came by so far."""
         return sum(1 for request in self.requests if matching(request))
+
+    def put_in(self, upstream_port: int) -> None:
+        """Let this server have connections too, from now on."""
+        self._turns.append(upstream_port)
+
+    def take_out(self, upstream_port: int) -> None:
+        """Give this server no new connection; those it has stay."""
+        self._turns.remove(upstream_port)
 
     def hold(self) -> None:
         """Accept new connections, but let them wait: as a port kept open over a restart."""
@@ -119,7 +128,7 @@ class Proxy:
                 end.close()
 
     async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        for _ in range(len(self._turns) - 1):
+        for _ in range(len(self._turns) - 1 if self.passes_over else 0):
             self._turns.rotate(-1)
             try:
                 return await asyncio.open_connection("127.0.0.1", self._turns[0])
