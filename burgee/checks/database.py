@@ -1,9 +1,9 @@
 """The database: there, letting us in, fit for what a process does with it, and of a schema that we know."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 from burgee.checks.clocks import compare
 from burgee.checks.findings import Finding, fail, ok, warn
@@ -26,6 +26,8 @@ PASSING: Final = frozenset({"tmpfs", "ramfs"})
 LITTLE_ROOM_BYTES: Final = 200 * 1024 * 1024
 SLOW_SECONDS: Final = 0.02
 LAG_SECONDS: Final = 30.0
+_PASSWORD: Final = re.compile(r"(?<=:)(?!//).*(?=@)")
+_PASSWORD_AMONG_OPTIONS: Final = re.compile(r"(?<=password=)[^&]*")
 
 
 async def check_database(
@@ -45,11 +47,8 @@ async def check_database(
 
 
 def without_password(address: str) -> str:
-    """An address as it may be shown."""
-    parts = urlsplit(address)
-    if parts.password is None:
-        return address
-    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":…@")).geturl()
+    """An address as it may be shown, also one that is none."""
+    return _PASSWORD_AMONG_OPTIONS.sub("…", _PASSWORD.sub("…", address))
 
 
 def _way_in(told: str, setting: str) -> str:

@@ -69,4 +69,5 @@ def _running(base: str, status: int, body: bytes, release: str) -> Iterator[Find
         )
         return
     yield ok(f"port: {name} {version} runs on {base}")
-    yield from compare_releases({name: version}, release)
+    if version != release:
+        yield from compare_releases({name: version}, release)
