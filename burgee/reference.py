@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from burgee.settings import PROCESSES
 from common.settings import Settings, is_secret, variable
 
+_WAY_IN = re.compile(r"(?<=://).*(?=@)")
+
 HEAD = """\
 # Settings
 
@@ -84,7 +86,8 @@ def used(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _plain(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
+        return ",".join(_plain(part) for part in value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    # Whoever may come in through an address: a user and a password, or a token.
+    return _WAY_IN.sub("…", str(value))

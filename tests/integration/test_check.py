@@ -16,10 +16,12 @@ from burgee.checks.bus import check_bus
 from burgee.checks.clocks import compare
 from burgee.checks.database import check_database
 from burgee.checks.findings import Level
+from burgee.reference import used
 from common.contracts.events import Heartbeat
 from common.messaging.envelope import Message, Seal, heartbeat_headers
 from common.messaging.freshness import Stamp
 from common.settings import BusSettings
+from edge.settings import EdgeSettings
 from tests.support.nats import EVENT_KEY, bus_settings, running_cluster, running_nats
 from tests.support.processes import BurgeeProcess
 
@@ -168,6 +170,33 @@ async def test_a_wrong_password_a_missing_database_and_no_server_are_three_thing
         postgres_server.execute(f"DROP ROLE {role}")
     assert "create it on the server" in only(await told(postgres_server.url("nowhere")), "FAIL")
     assert "is PostgreSQL running" in only(await told("postgresql://x:y@127.0.0.1:1/z"), "FAIL")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql://x:{SECRET}@127.0.0.1:1/z",
+        f"postgresql://x@127.0.0.1:1/z?password={SECRET}",
+        f"postgresql://x:[{SECRET}@127.0.0.1:1/z",
+        f"postgresql://x:a/{SECRET}@b@127.0.0.1:1/z",
+        f"postgresql://127.0.0.1:1/z?sslmode=disable&sslpassword={SECRET}&user=x",
+    ],
+)
+async def test_whatever_an_address_looks_like_its_password_is_not_shown(address: str):
+    lines = await told(address)
+    assert only(lines, "FAIL", "database: postgresql://")
+    assert not any(SECRET in line for line in lines)
+
+
+def test_settings_are_shown_without_the_ways_in_that_addresses_hold():
+    settings = EdgeSettings(
+        nats_urls=("nats://edge:word-of-edge@n1:4222", "nats://token-of-edge@n2:4222"),
+        event_key=EVENT_KEY,
+        trace_endpoint="http://user:word-of-user@collector:4318",
+    )
+    shown = dict(used(settings))
+    assert shown["BURGEE_NATS_URLS"] == "nats://…@n1:4222,nats://…@n2:4222"
+    assert "-of-" not in "".join(shown.values())
 
 
 async def test_more_connections_than_there_are_is_a_fault(postgresql_url):
