@@ -1,4 +1,7 @@
-"""${message}"""
+"""${message}
+
+Adds only, or names what it NEEDS: see docs/upgrading.md.
+"""
 
 import sqlalchemy as sa
 from alembic import op
