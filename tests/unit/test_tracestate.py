@@ -33,12 +33,12 @@ def kept(state: str) -> str:
         ("a=" + "x" * 511, ""),
     ],
 )
-def test_a_state_is_handed_on_whole_or_not_at_all(state: str, as_kept: str):
+def test_a_state_is_handed_on_whole_or_not_at_all(state: str, as_kept: str) -> None:
     assert kept(state) == as_kept
 
 
 @given(LIKE_ONE)
-def test_nothing_that_is_kept_makes_the_library_complain(state: str):
+def test_nothing_that_is_kept_makes_the_library_complain(state: str) -> None:
     complaints: list[str] = []
     ear = logging.Handler()
     ear.emit = lambda record: complaints.append(record.getMessage())  # type: ignore[method-assign]
