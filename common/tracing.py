@@ -184,24 +184,30 @@ async def open_tracing(
 
     Leaving sends what is left, for a bounded time; what cannot be sent is lost.
     """
-    global _sink  # noqa: PLW0603 - one sink per process, as with logs
     if not is_wanted(settings, environment):
         yield
         return
     from common.otlp import open_otlp  # noqa: PLC0415 - it brings all of OpenTelemetry, and is rarely asked
 
-    before = _sink
     about = {
         "service.name": f"burgee-{service}",
         "service.version": version("burgee"),
         "service.instance.id": instance,
     }
     async with open_otlp(settings.trace_endpoint, about) as sink:
-        _sink = sink
-        try:
+        with recording_to(sink):
             yield
-        finally:
-            _sink = before
+
+
+@contextmanager
+def recording_to(sink: Sink) -> Iterator[None]:
+    """Give what this process records to that sink for the life of the block."""
+    global _sink  # noqa: PLW0603 - one sink per process, as with logs
+    before, _sink = _sink, sink
+    try:
+        yield
+    finally:
+        _sink = before
 
 
 def is_wanted(settings: TracingOptions, environment: Mapping[str, str]) -> bool:

@@ -92,8 +92,8 @@ class Liar:
 
 
 @asynccontextmanager
-async def lying_provider() -> AsyncIterator[Liar]:
-    """Serve one on a free port."""
+async def lying_provider(port: int = 0) -> AsyncIterator[Liar]:
+    """Serve one, on a free port unless one is named."""
     liar = Liar()
     app = Starlette(
         routes=[
@@ -103,7 +103,7 @@ async def lying_provider() -> AsyncIterator[Liar]:
             Route("/userinfo", liar.who),
         ]
     )
-    async with running(app) as url:
+    async with running(app, port=port) as url:
         liar.issuer = url
         yield liar
 

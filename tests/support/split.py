@@ -11,7 +11,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,6 +166,14 @@ class Split:
         made.tree = tree
         return made
 
+    def secrets(self) -> dict[str, str]:
+        """Answer what the processes know of one another, by what it is."""
+        return {
+            "key of the bus": self._secrets.events,
+            "internal token of Dachas": self._secrets.dacha,
+            "internal token of Edges": self._secrets.edge,
+        }
+
     # ------------------------------------------------------------------ the log
 
     def position(self) -> int:
@@ -297,11 +305,17 @@ class _Secrets:
 
 
 @contextmanager
-def running_split(shape: Shape = Shape(), *, folder: Path | None = None) -> Iterator[Split]:
-    """A started split world; afterwards everything has ended, and its folder is gone unless it was given."""
+def running_split(
+    shape: Shape = Shape(), *, folder: Path | None = None, before: Callable[[Split], None] = lambda _: None
+) -> Iterator[Split]:
+    """A started split world; afterwards everything has ended, and its folder is gone unless it was given.
+
+    ``before`` may still change settings, when addresses are known.
+    """
     home = folder or _temporary()
     split = Split(home, shape)
     try:
+        before(split)
         split.start()
         yield split
     finally:
