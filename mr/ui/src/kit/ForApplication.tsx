@@ -31,8 +31,14 @@ export function ApplicationSelect() {
   );
 }
 
+interface ForApplicationProps {
+  /** The page is inside: without an application this is all of it. */
+  alone?: boolean;
+  children: (application: Application) => ReactNode;
+}
+
 /** Renders its children with the chosen application; says so when the portfolio has none. */
-export function ForApplication({ children }: { children: (application: Application) => ReactNode }) {
+export function ForApplication({ alone = false, children }: ForApplicationProps) {
   const t = useTexts();
   const me = useMe();
   const { application, portfolioId, loading, error } = usePlace();
@@ -42,6 +48,7 @@ export function ForApplication({ children }: { children: (application: Applicati
   const admin = isPortfolioAdmin(me, portfolioId);
   return (
     <EmptyState
+      alone={alone}
       icon={IconBox}
       title={t.applications.emptyTitle}
       text={admin ? t.applications.emptyText : t.applications.emptyTextMember}

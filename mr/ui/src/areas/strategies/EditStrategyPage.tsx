@@ -18,7 +18,7 @@ export default function EditStrategyPage() {
   const search = useSearchParams();
   const id = search.strategy ?? search.id ?? '';
   return (
-    <ForApplication>
+    <ForApplication alone>
       {(application) => <Edit key={`${application.id} ${id}`} application={application} id={id} />}
     </ForApplication>
   );

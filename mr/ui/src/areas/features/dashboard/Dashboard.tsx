@@ -26,7 +26,7 @@ import { type GridState, useGrid } from './useGrid';
 export default function Dashboard() {
   const t = useTexts().features;
   return (
-    <ForApplication>
+    <ForApplication alone>
       {(application) => <OfApplication key={application.id} application={application} title={t.title} />}
     </ForApplication>
   );

@@ -22,7 +22,7 @@ import { FEATURE_GROUP_LISTS } from './lists';
 export default function FeatureGroupPage() {
   const { group: id = '' } = useSearchParams();
   return (
-    <ForApplication>
+    <ForApplication alone>
       {(application) => <Loaded key={`${application.id} ${id}`} application={application} id={id} />}
     </ForApplication>
   );
