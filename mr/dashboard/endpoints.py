@@ -31,7 +31,7 @@ Accepted = Annotated[str, Header(alias="accept-encoding", include_in_schema=Fals
 _WORTH_IT: Final = 10_000
 """Bytes: smaller answers are sent as they are."""
 _QUICKLY: Final = 1
-"""gzip's level: a table repeats itself so much that even this leaves a twentieth."""
+"""gzip's level: a table repeats itself so much that even this leaves less than a tenth."""
 
 
 class DashboardEndpoints:
