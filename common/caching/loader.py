@@ -42,7 +42,7 @@ TOGETHER_AT_MOST: Final = 32
 """Look-ups in one question for what is at hand: while one is on its way back, the next one is on its way."""
 PATIENCE_SECONDS: Final = 1.0
 """A question for many that fails sooner is asked one by one; after that there is no time left to."""
-LANDING_SECONDS: Final = 0.002
+LANDING_SECONDS: Final = 0.001
 """So long answers are taken over in one go: to prove large environments takes milliseconds each."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from common.caching.app import STRANGERS_AT_ONCE, OpenCache
 from common.contracts.environments import EnvironmentSnapshot, SdkKey, hash_key
@@ -26,7 +27,7 @@ MANY = STRANGERS_AT_ONCE + 500
 
 
 @asynccontextmanager
-async def cold_edge(names: list[str], **settings: object) -> AsyncIterator[tuple[OpenCache, ChangeLog]]:
+async def cold_edge(names: list[str], **settings: Any) -> AsyncIterator[tuple[OpenCache, ChangeLog]]:
     """MR with these environments, and over it a Dacha and an Edge that both hold nothing of them."""
     log = ChangeLog()
     log.save_account(account_id("a"), hash_key(KEY), hash_key(SERVER_KEY), environments=names)
