@@ -11,9 +11,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from burgee.settings import PROCESSES
-from common.settings import Settings, is_secret, variable
-
-_WAY_IN = re.compile(r"(?<=://).*(?=@)")
+from common.settings import Settings, is_secret, variable, without_credentials
 
 HEAD = """\
 # Settings
@@ -89,5 +87,5 @@ def _plain(value: object) -> str:
         return ",".join(_plain(part) for part in value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    # Whoever may come in through an address: a user and a password, or a token.
-    return _WAY_IN.sub("…", str(value))
+    # What opens a way in: a user and a password, or a token.
+    return without_credentials(str(value))
