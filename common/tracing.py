@@ -10,24 +10,20 @@ messages of exceptions, for those may carry keys. Must not know what is traced, 
 
 from __future__ import annotations
 
-import os
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Protocol
 
 from common.contracts.traces import TraceContext, trace_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping, Sequence
+    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
 Attributes = dict[str, str | int | float | bool]
 
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
-
-_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 class Kind(Enum):
@@ -65,13 +61,6 @@ class Sink(Protocol):
 
     def begin(self, name: str, kind: Kind, under: TraceContext | None, attributes: Attributes) -> Span | None:
         """Begin a span; None when this trace is not recorded."""
-
-
-class TracingOptions(Protocol):
-    """The settings (`common.settings.ServingSettings`)."""
-
-    @property
-    def trace_endpoint(self) -> str | None: ...
 
 
 _here: ContextVar[Span | None] = ContextVar("burgee.span", default=None)
@@ -172,33 +161,6 @@ def name_trace(
 # ---------------------------------------------------------------------------------------------- set up
 
 
-@asynccontextmanager
-async def open_tracing(
-    settings: TracingOptions,
-    *,
-    service: str,
-    instance: str,
-    environment: Mapping[str, str] = os.environ,
-) -> AsyncIterator[None]:
-    """Record traces for the life of the block, if somebody said where to.
-
-    Leaving sends what is left, for a bounded time; what cannot be sent is lost.
-    """
-    if not is_wanted(settings, environment):
-        yield
-        return
-    from common.otlp import open_otlp  # noqa: PLC0415 - it brings all of OpenTelemetry, and is rarely asked
-
-    about = {
-        "service.name": f"burgee-{service}",
-        "service.version": version("burgee"),
-        "service.instance.id": instance,
-    }
-    async with open_otlp(settings.trace_endpoint, about) as sink:
-        with recording_to(sink):
-            yield
-
-
 @contextmanager
 def recording_to(sink: Sink) -> Iterator[None]:
     """Give what this process records to that sink for the life of the block."""
@@ -208,12 +170,3 @@ def recording_to(sink: Sink) -> Iterator[None]:
         yield
     finally:
         _sink = before
-
-
-def is_wanted(settings: TracingOptions, environment: Mapping[str, str]) -> bool:
-    """True when there is an address for spans and nobody forbids them."""
-    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return False
-    if environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
-        return False
-    return settings.trace_endpoint is not None or any(environment.get(name) for name in _ENDPOINTS)

@@ -6,6 +6,7 @@ from typing import Final
 
 from burgee.processes import Process, assemble, serve_process
 from burgee.topologies.between import bus_of, internal_api, new_instance, revealed
+from common.exporting import open_tracing
 from common.messaging.nats import NatsBus
 from common.messaging.polled import PolledBus
 from common.messaging.traced import traced
@@ -13,7 +14,6 @@ from common.observability import process_registry
 from common.origins.client import ApiFailures
 from common.origins.server import origin_routes
 from common.reporting import open_reporter
-from common.tracing import open_tracing
 from common.web import Health
 from dacha.app import Dacha, open_dacha, serve_lookups
 from dacha.app import report as report_of_dacha

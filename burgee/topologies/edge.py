@@ -17,12 +17,12 @@ from burgee.workers import Place, owned, routes_to_whole, serve_workers, worker_
 from common.caching.capacity import memory_bytes
 from common.caching.loader import Origin
 from common.client import open_client
+from common.exporting import open_tracing
 from common.messaging.polled import PolledBus
 from common.messaging.traced import traced
 from common.observability import process_registry
 from common.origins.client import ApiFailures
 from common.reporting import open_reporter
-from common.tracing import open_tracing
 from common.web import Health
 from edge.app import open_edge
 from edge.dachas import DachaPool, open_dacha_pool

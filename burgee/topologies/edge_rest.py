@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry
 from burgee.processes import Process, assemble, serve_process
 from burgee.topologies.between import internal_api, new_instance
 from burgee.topologies.databases import DirectSink, read_replica, writable_database
+from common.exporting import open_tracing
 from common.observability import process_registry
 from common.origins.client import ApiFailures
-from common.tracing import open_tracing
 from common.web import Health
 from edge.app import Edge
 from edge.sinks import NoSink

@@ -8,8 +8,8 @@ from burgee.processes import Process, assemble, serve_process
 from burgee.topologies.between import bus_of, new_instance
 from burgee.topologies.databases import writable_database
 from burgee.topologies.management import management
+from common.exporting import open_tracing
 from common.observability import process_registry
-from common.tracing import open_tracing
 from common.web import Health
 from mr.settings import MrSettings
 

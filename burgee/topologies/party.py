@@ -16,13 +16,13 @@ from burgee.topologies.dacha import lookups_on_the_bus
 from burgee.topologies.databases import DirectSink, writable_database
 from burgee.topologies.management import drained_together, management, teller
 from common.caching.loader import Origin
+from common.exporting import open_tracing
 from common.messaging.bus import Bus
 from common.messaging.local import LocalBus
 from common.messaging.traced import traced
 from common.observability import process_registry
 from common.reporting import open_reporter
 from common.serve import Bound, running
-from common.tracing import open_tracing
 from common.web import Health
 from dacha.app import open_dacha
 from dacha.lookups import Lookups

@@ -9,8 +9,8 @@ from burgee.settings import PartyIshSettings
 from burgee.topologies.between import bus_of, new_instance
 from burgee.topologies.databases import DirectSink, writable_database
 from burgee.topologies.management import management
+from common.exporting import open_tracing
 from common.observability import process_registry
-from common.tracing import open_tracing
 from common.web import Health
 from edge.telling import open_telling
 from edge_rest.app import edge_rest

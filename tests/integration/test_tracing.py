@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from common import tracing
+from common.exporting import open_tracing
 from common.otlp import CLOSE_SECONDS
 from common.settings import ServingSettings
 from tests.support.collector import running_collector
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 
 def opened(url: str):
-    return tracing.open_tracing(
+    return open_tracing(
         ServingSettings(trace_endpoint=url), service="edge", instance="edge-1", environment={}
     )
 

@@ -13,6 +13,7 @@ from starlette.types import Message
 from common import tracing
 from common.contracts.events import CounterId, Event, LoggedEvent
 from common.contracts.traces import TraceContext, trace_context, trace_context_of
+from common.exporting import is_wanted, open_tracing
 from common.messaging.envelope import event_headers, event_tail, read_event
 from common.messaging.traced import traced
 from common.settings import ServingSettings
@@ -323,7 +324,7 @@ async def test_a_stream_is_told_when_it_begins_and_not_when_it_ends():
 async def test_nothing_runs_and_nothing_is_handed_on_unless_an_address_is_named(environment: dict[str, str]):
     before = threading.active_count()
     settings = ServingSettings()
-    async with tracing.open_tracing(settings, service="edge", instance="edge-1", environment=environment):
+    async with open_tracing(settings, service="edge", instance="edge-1", environment=environment):
         assert threading.active_count() == before
         assert not tracing.is_on()
         assert tracing.begin("x", tracing.Kind.INTERNAL, under=OUTSIDE) is None
@@ -333,11 +334,11 @@ async def test_nothing_runs_and_nothing_is_handed_on_unless_an_address_is_named(
 
 @pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
 def test_the_standard_variables_turn_it_on(name: str):
-    assert tracing.is_wanted(ServingSettings(), {name: "http://collector:4318"})
+    assert is_wanted(ServingSettings(), {name: "http://collector:4318"})
 
 
 def test_the_setting_turns_it_on():
-    assert tracing.is_wanted(ServingSettings(trace_endpoint="http://collector:4318"), {})
+    assert is_wanted(ServingSettings(trace_endpoint="http://collector:4318"), {})
 
 
 def test_log_lines_name_the_trace_that_they_are_part_of():
