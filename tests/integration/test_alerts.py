@@ -125,6 +125,12 @@ def test_every_alert_says_what_it_means_and_what_to_do() -> None:
         assert rule["annotations"]["description"], rule["alert"]
 
 
+def test_the_page_on_observability_names_every_alert_and_its_severity() -> None:
+    page = (ROOT / "docs" / "observability.md").read_text()
+    told = re.findall(r"^\| `(Burgee\w+)` \|.*\| (\w+) \|$", page, re.MULTILINE)
+    assert sorted(told) == sorted((rule["alert"], rule["labels"]["severity"]) for rule in rules())
+
+
 @pytest.mark.skipif(CHECKER is None, reason=ABSENT)
 def test_prometheus_takes_the_rules() -> None:
     checked("check", "rules", str(ALERTS))
