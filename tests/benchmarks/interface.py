@@ -5,11 +5,9 @@ A long task is what the browser itself calls one: the page did nothing else for 
 
 import asyncio
 import json
-import os
 import statistics
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -125,22 +123,12 @@ class Found:
 def interface(bench: Bench) -> Iterator[Row]:
     """The dashboard of a large application beside that of a small one."""
     with (
-        _on_all_processors(),
+        # Of all processors: a browser draws beside its scripts; with one alone it could not.
+        pinning.on_server_cpu(set(pinning.PROCESSORS)),
         tempfile.TemporaryDirectory(dir=bench.folder, prefix="interface-") as folder,
         running_party(Path(folder)) as party,
     ):
         yield from asyncio.run(_measured(bench, party))
-
-
-@contextmanager
-def _on_all_processors() -> Iterator[None]:
-    """A browser draws beside its scripts; on one processor it could not."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, set(pinning.PROCESSORS))
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 async def _measured(bench: Bench, party: PartyProcess) -> Sequence[Row]:
@@ -246,7 +234,7 @@ def _rows_of_scrolling(found: Found, size: str) -> list[Row]:
             found.while_scrolling,
             unit="ms",
             goal=LONGEST_TASK_MS,
-            note=f"{len(found.gaps):,} frames in {len(found.while_scrolling)} rounds; 0: none took more than 50 ms",
+            note=f"{len(found.gaps):,} frames in {len(found.while_scrolling)} rounds; 0: none above 50 ms",
         ),
         Row.of_values(
             "interface_scroll_longest_run",
