@@ -22,6 +22,7 @@ from tests.support.sources import (
     ENVIRONMENT,
     MemorySink,
     MemorySource,
+    SoughtSource,
     account,
     environment,
     feature,
@@ -30,6 +31,8 @@ from tests.support.sources import (
 from tests.support.waiting import eventually_sync
 
 OTHER = "00000000-0000-4000-8000-000000000001"
+GONE = "00000000-0000-4000-8000-000000000002"
+"""An account names it still, and there is none."""
 STREAM_SECONDS = 0.15
 COUNTRY = RolloutStrategy(
     id="s1",
@@ -41,13 +44,13 @@ COUNTRY = RolloutStrategy(
 LAST = b"GET /features?apiKey=%b&last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % CLIENT.encode()
 
 
-def features() -> MemorySource:
-    source = MemorySource()
+def features(source: MemorySource | None = None) -> MemorySource:
+    source = source or MemorySource()
     many = [feature(f"F{number}", True, version=number + 1) for number in range(30)]
     source.put(
         environment(feature("COLOUR", "grey", feature_type="STRING", strategies=(COUNTRY,)), *many),
         environment(feature("B", 5, feature_type="NUMBER"), environment_id=OTHER),
-        account(ENVIRONMENT, OTHER),
+        account(ENVIRONMENT, OTHER, GONE),
     )
     return source
 
@@ -439,6 +442,35 @@ def test_what_must_be_looked_up_first():
                 ways.ask(cold + LAST)
                 ways.loop.call_soon_threadsafe(source.forget)
                 ways.ask(cold * 3 + poll("X-Whatever: 1") + cold + LAST)
+        assert_counted_alike(ways)
+
+
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.005])
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_an_environment_alone_that_must_be_looked_up_first(delay_seconds: float, cut_off: bool):
+    """The fast way has no task for it; an account that is at hand is what most cold polls come with."""
+    source = features(sought := SoughtSource())
+    source.delay_seconds = delay_seconds
+    source.cut_off = cut_off
+    with both(source) as ways:
+        for request in (
+            poll(),
+            poll(key=SERVER),
+            poll("If-None-Match: *", "Accept-Encoding: gzip"),
+            get(f"/features?apiKey={CLIENT}&apiKey={SERVER}"),
+            poll(key=CLIENT.replace(ENVIRONMENT, GONE)),
+        ):
+            for headers in ((), ("Origin: x", "X-Request-Id: abcdefgh-1")):
+                cold = request.replace(b"Host: x", "\r\n".join(("Host: x", *headers)).encode())
+                for pieces in (
+                    (cold + LAST,),
+                    (cold, LAST),
+                    (cold * 3 + poll("X-Whatever: 1") + cold + LAST,),
+                    (poll("X-Whatever: 1") + cold + LAST,),
+                    (cold.replace(b"Host: x", b"Host: x\r\nConnection: close"),),
+                ):
+                    ways.loop.call_soon_threadsafe(sought.forget_environments)
+                    ways.ask(*pieces)
         assert_counted_alike(ways)
 
 

@@ -203,6 +203,31 @@ class MemorySource:
             self.held[environment_id, account_id] -= 1
 
 
+class SoughtSource(MemorySource):
+    """One that can be asked without a task, too (`edge.source.Seeker`); without a delay it tells at once."""
+
+    def forget_environments(self) -> None:
+        """Drop the environments from what is at hand; who has which key is still known."""
+        self._at_hand -= self._environments.keys()
+
+    def seek_environment(
+        self, environment_id: str, told: Callable[[EnvironmentSnapshot | Unavailable | None], None], /
+    ) -> None:
+        if self.delay_seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.delay_seconds, lambda: told(self._sought(environment_id)))
+        else:
+            told(self._sought(environment_id))
+
+    def _sought(self, environment_id: str) -> EnvironmentSnapshot | Unavailable | None:
+        self.lookups[environment_id] += 1
+        if self.cut_off:
+            return Unavailable("The source is cut off.", retry_after_seconds=1)
+        if environment_id in self._environments:
+            self._at_hand.add(environment_id)
+        return self._environments.get(environment_id)
+
+
 class MemorySink:
     """A double at `UpdateSink`: remembers what came, answers what it is told to."""
 
