@@ -60,9 +60,9 @@ test('a feature that moved into the next portion is shown once', () => {
 });
 
 test('the more environments, the fewer features at once', () => {
-  expect(portionOf(10)).toBe(200);
+  expect(portionOf(10)).toBe(400);
   expect(portionOf(1000)).toBe(25);
-  expect(portionOf(0)).toBe(2000);
+  expect(portionOf(0)).toBe(4000);
 });
 
 test('questions end with the last feature', async () => {

@@ -9,7 +9,7 @@ import type { Feature, Table } from '../model/wire';
 import { withValue } from './table';
 
 /** Values of a portion, and the fewest features that are worth a question. */
-const VALUES_AT_ONCE = 2_000;
+const VALUES_AT_ONCE = 4_000;
 const FEWEST = 25;
 /** Questions under way: one answer is read while the server makes the other. */
 const AT_ONCE = 2;
