@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
+from common.codings import takes_gzip
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, SdkKey
 from common.errors import AppError, Unavailable
 from common.evaluation.context import EvaluationContext
@@ -19,7 +20,7 @@ from common.ledger import Page
 from edge import requests
 from edge.access import Access, Grant, Outrun, TooManyLookups
 from edge.answers import Answer, Answers, View, answer_poll, cache_control, earliest, is_due, unknown
-from edge.codings import Packed, is_worth_packing, takes_gzip
+from edge.codings import Packed, is_worth_packing
 from edge.requests import Asked, UnknownKey
 from edge.source import FeatureSource
 from edge.usage import Tally, Usage

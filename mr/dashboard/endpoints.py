@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Header, Query
 from starlette.responses import Response
 
+from common.codings import takes_gzip
 from common.contracts.features import FeatureType
 from common.errors import NotFound
 from mr.api.operations import Operation, SignedIn
@@ -90,7 +91,7 @@ def _answer(table: service.Table, accepted: str) -> Response:
     """Encode the page, and pack it for whoever unpacks."""
     body = service.encode_table(table)
     headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
-    if len(body) > _WORTH_IT and "gzip" in accepted:
+    if len(body) > _WORTH_IT and takes_gzip(accepted.encode()):
         body = gzip.compress(body, _QUICKLY, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers, media_type="application/json")

@@ -80,6 +80,7 @@ async def test_a_long_table_is_packed_for_whoever_unpacks(api, application):
     assert (as_it_is[0], packed[0]) == (None, "gzip")
     assert packed[1] < as_it_is[1] / 5
     assert await asked("gzip", 1) == await asked("identity", 1)
+    assert await asked("gzip;q=0, br", 40) == as_it_is
 
 
 async def test_the_table_holds_back_what_a_caller_may_not_see(api, application):

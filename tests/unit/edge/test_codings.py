@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.codings import Packed, takes_gzip
+from common.codings import takes_gzip
+from edge.codings import Packed
 from tests.support.waiting import eventually
 
 BODY = b'{"feature":true}' * 100
