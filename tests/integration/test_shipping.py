@@ -167,6 +167,8 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert "\nUSER 65532:65532\n" in last
     assert "burgee" in last.partition("HEALTHCHECK")[2]
     assert "\nADD " not in last
+    chart = yaml.safe_load((ROOT / "charts" / "burgee" / "values.yaml").read_text())
+    assert chart["podSecurityContext"]["runAsUser"] == chart["podSecurityContext"]["fsGroup"] == 65532
 
 
 @NEEDS_NGINX
