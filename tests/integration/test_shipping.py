@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 
 from burgee.settings import PROCESSES
 from tests.support.nginx import NEEDS_NGINX, SHIPPED, running_nginx
