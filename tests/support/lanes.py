@@ -94,7 +94,9 @@ class Desk:
                 status, text = await admin.try_call(method, path, body, **query)
         except aiohttp.ClientConnectorError:
             self._bench(admin)
-            raise Unsent from None
+            # Where a kept connection dies under a PUT or DELETE, aiohttp sends it once more: the first
+            # one may have been carried out, although this one found nobody.
+            raise (Unanswered if method in {"PUT", "DELETE"} else Unsent) from None
         except (aiohttp.ClientError, TimeoutError):
             self._bench(admin)
             raise Unanswered from None
