@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final, NamedTuple
+from weakref import ref
 
 from common.contracts.environments import EnvironmentSnapshot, Policy
 from common.contracts.features import FeatureState
@@ -127,11 +128,12 @@ def _wrapped(environment_id: str, features: bytes) -> bytes:
 class Answers:
     """Answers in use, as long as they are true: until the snapshot is swapped or a time rule is due.
 
-    Bounded by the bytes held. An answer that is not held is computed again, with the same bytes.
+    Bounded by the bytes held, which snapshots are not part of: those are for caches to hold. An answer that
+    is not held is computed again, with the same bytes.
     """
 
     def __init__(self, *, max_bytes: int = ANSWER_BYTES) -> None:
-        self._held: Recent[tuple[str, ViewName], tuple[EnvironmentSnapshot, Answer]] = Recent(
+        self._held: Recent[tuple[str, ViewName], tuple[ref[EnvironmentSnapshot], Answer]] = Recent(
             budget=max_bytes
         )
 
@@ -139,10 +141,10 @@ class Answers:
         """Return the answer that is true now."""
         key = (snapshot.id, view.name)
         held = self._held.find(key)
-        if held is not None and held[0] is snapshot and not is_due(held[1].changes_at, now):
+        if held is not None and held[0]() is snapshot and not is_due(held[1].changes_at, now):
             return held[1]
         answer = render(snapshot, view, now)
-        self._held.put(key, (snapshot, answer), weight=len(answer.features) + _ENTRY_BYTES)
+        self._held.put(key, (ref(snapshot), answer), weight=len(answer.features) + _ENTRY_BYTES)
         return answer
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
+from weakref import ref
 
 from common.codings import takes_gzip
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot, SdkKey
@@ -56,12 +57,15 @@ class Reply:
 
 
 class Proof(NamedTuple):
-    """What a key opened when an answer was made."""
+    """What a key opened when an answer was made.
+
+    The snapshot may be large and the answer a 304: what no cache holds any more is not held here.
+    """
 
     key_hash: str
     environment_id: str
     account: AccountRecord
-    snapshot: EnvironmentSnapshot
+    snapshot: ref[EnvironmentSnapshot]
 
 
 class Question:
@@ -83,7 +87,7 @@ class Question:
     def is_proven_by(self, grants: Sequence[Grant | None]) -> bool:
         """Return whether its answer was made of these very values."""
         for grant, proof in zip(grants, self.proofs, strict=True):
-            if grant is None or grant.account is not proof.account or grant.snapshot is not proof.snapshot:
+            if grant is None or grant.account is not proof.account or grant.snapshot is not proof.snapshot():
                 return False
         return True
 
@@ -123,9 +127,9 @@ class Polls:
                 if self._peek_account(key_hash) is not account:
                     break
                 held = self._peek_environment(environment_id)
-                if held is not snapshot:
-                    if held is None:
-                        return None
+                if held is None:
+                    return None
+                if held is not snapshot():
                     break
             else:
                 return reply
@@ -266,7 +270,7 @@ class Polls:
         # An unknown key is nothing to be sure of without asking again; nor is a body that may be packed soon.
         if all(grants) and not (question.accept_gzip and not poll.coding and is_worth_packing(reply.body)):
             question.proofs = tuple(
-                Proof(key.key_hash, key.environment_id, grant.account, grant.snapshot)
+                Proof(key.key_hash, key.environment_id, grant.account, ref(grant.snapshot))
                 for key, grant in zip(keys, grants, strict=True)
                 if grant is not None
             )

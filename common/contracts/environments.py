@@ -134,11 +134,12 @@ def states_digest(states: Iterable[FeatureState], info: Mapping[str, str]) -> in
     return (sum(state.row_digest for state in states) + info_digest(info)) % DIGEST_MODULUS
 
 
-class EnvironmentSnapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class EnvironmentSnapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False, weakref=True):
     """Everything delivered to one environment at one revision.
 
     ``features`` is by feature id. ``info`` holds settings such as ``cacheControl``. Never mutate one:
-    readers hold references across awaits.
+    readers hold references across awaits. Whoever only remembers what was made of one refers to it weakly:
+    how many are held, caches decide.
     """
 
     id: str
