@@ -11,7 +11,7 @@ import {
   IconZoomCode,
 } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { call } from '@/api/client';
 import { invalidate } from '@/api/hooks';
 import type { Application } from '@/api/schema';
@@ -86,6 +86,12 @@ function Opened({ application, request, onClose, onDialog }: OpenedProps) {
     if (clipboard === undefined) notify.success(feature.key);
     else clipboard.writeText(feature.key).then(() => notify.success(t.keyCopied), notify.failure);
   };
+  useEffect(() => {
+    // The focus comes into the menu a moment after it is seen; an Escape before that means the menu as well.
+    const leave = (event: KeyboardEvent) => event.key === 'Escape' && onClose();
+    window.addEventListener('keydown', leave);
+    return () => window.removeEventListener('keydown', leave);
+  }, [onClose]);
   return (
     <Menu
       opened
