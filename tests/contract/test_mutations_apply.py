@@ -1,4 +1,4 @@
-"""Each patch of `make guarantees-selftest` takes out of today's tree what it says, and names a test that exists."""
+"""Each patch of `make guarantees-selftest` fits today's tree and names a test that exists."""
 
 import subprocess
 from pathlib import Path
