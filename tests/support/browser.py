@@ -107,12 +107,13 @@ class Person:
         await self.page.screenshot(path=path, animations="disabled")
         return path
 
-    async def violations(self) -> list[str]:
-        """Return what axe finds on this page that is more than minor, one line each."""
+    async def violations(self, *, only: str = "") -> list[str]:
+        """Return what axe finds on this page that is more than minor, one line each; `only` by this rule."""
         if not await self.page.evaluate("'axe' in window"):
             # As a function of the test, not as a script of the page: its policy would refuse that.
             await self.page.evaluate((FOLDER / "node_modules/axe-core/axe.min.js").read_text())
-        found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        options = {"resultTypes": ["violations"]} | ({"runOnly": [only]} if only else {})
+        found: dict[str, Any] = await self.page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{each['impact']} {each['id']}: {node['target']} {node['html'][:200]}"
             for each in found["violations"]

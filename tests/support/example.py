@@ -48,7 +48,7 @@ async def make_example(admin: Admin) -> Example:
         name="Browser tests",
     )
     await admin.create_account(application.portfolio_id, {production: ["READ"]}, name="Web shop")
-    await add_group(
+    developers = await add_group(
         admin,
         application,
         "Developers",
@@ -76,7 +76,7 @@ async def make_example(admin: Admin) -> Example:
     invited = await admin.call(
         "POST",
         "/person",
-        {"name": "Grace", "email": "grace@burgee.example", "personType": "person", "groupIds": []},
+        {"name": "Grace", "email": "grace@burgee.example", "personType": "person", "groupIds": [developers]},
     )
     script = await admin.call(
         "POST", "/person", {"name": "Deployments", "personType": "serviceAccount", "groupIds": []}

@@ -5,7 +5,6 @@ Its picture is kept in build/screenshots, for people to look at.
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,6 @@ PATHS = [
 ]
 OUTSIDE_A_SESSION = {"/login", "/setup", "/register-url", "/forgot-password", "/oauth2-failure"}
 SCREENS = [path for path in PATHS if path not in OUTSIDE_A_SESSION]
-SCHEMES = ("light", "dark")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -37,15 +35,18 @@ async def example(party: PartyProcess) -> Example:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def people(browser: Browser, party: PartyProcess) -> AsyncIterator[dict[str, Person]]:
-    """The administrator at two browsers, one of them dark."""
-    async with AsyncExitStack() as stack:
-        signed_in = {}
-        for scheme in SCHEMES:
-            person = await stack.enter_async_context(open_person(browser, party.url, scheme=scheme))
-            await person.sign_in(EMAIL, PASSWORD)
-            signed_in[scheme] = person
+async def person(browser: Browser, party: PartyProcess) -> AsyncIterator[Person]:
+    """The administrator."""
+    async with open_person(browser, party.url) as signed_in:
+        await signed_in.sign_in(EMAIL, PASSWORD)
         yield signed_in
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stranger(browser: Browser, party: PartyProcess) -> AsyncIterator[Person]:
+    """Somebody without a session."""
+    async with open_person(browser, party.url, expected={404}) as nobody:
+        yield nobody
 
 
 def named(path: str) -> str:
@@ -57,46 +58,48 @@ async def test_the_screens_are_found() -> None:
     assert set(PATHS) >= OUTSIDE_A_SESSION
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("path", SCREENS)
-async def test_a_screen(path: str, scheme: str, people: dict[str, Person], example: Example) -> None:
-    person = people[scheme]
-    await person.open(example.fill(path))
-    await person.page.get_by_role("heading", level=1).first.wait_for()
+async def look(person: Person, name: str) -> None:
+    """Take its picture and ask axe, by day and by night: the page follows while it is open."""
     await person.settle()
-    await person.screenshot(f"{named(path)}-{scheme}")
+    await person.screenshot(f"{name}-light")
     assert await person.violations() == []
+    await person.page.emulate_media(color_scheme="dark")
+    await person.screenshot(f"{name}-dark")
+    assert await person.violations(only="color-contrast") == []
+    await person.page.emulate_media(color_scheme="light")
     assert person.faults == []
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("path", SCREENS)
+async def test_a_screen(path: str, person: Person, example: Example) -> None:
+    await person.open(example.fill(path))
+    await person.page.get_by_role("heading", level=1).first.wait_for()
+    await look(person, named(path))
+
+
 @pytest.mark.parametrize("path", sorted(OUTSIDE_A_SESSION - {"/setup"}))
-async def test_a_screen_outside_a_session(
-    path: str, scheme: str, browser: Browser, party: PartyProcess
-) -> None:
-    async with open_person(browser, party.url, scheme=scheme, expected={404}) as person:
-        await person.open(path)
-        await person.page.get_by_role("heading").first.wait_for()
-        await person.settle()
-        await person.screenshot(f"{named(path)}-{scheme}")
-        assert await person.violations() == []
+async def test_a_screen_outside_a_session(path: str, stranger: Person) -> None:
+    await stranger.open(path)
+    await stranger.page.get_by_role("heading").first.wait_for()
+    await look(stranger, named(path))
 
 
-async def test_a_tablet_is_wide_enough(browser: Browser, party: PartyProcess, example: Example) -> None:
-    async with open_person(browser, party.url, size=TABLET) as person:
-        await person.sign_in(EMAIL, PASSWORD)
-        for path in (
-            "/feature-dashboard",
-            "/applications",
-            "/api-keys",
-            "/app-settings/groups",
-            "/users",
-            "/audit",
-        ):
-            await person.open(example.fill(path))
-            await person.page.get_by_role("heading", level=1).first.wait_for()
-            await person.settle()
-            await person.screenshot(f"{named(path)}-tablet")
-            assert "/login" not in person.page.url
-            wide = await person.page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= TABLET["width"], path
+async def test_a_screen_opened_at_night_is_dark(browser: Browser, party: PartyProcess) -> None:
+    async with open_person(browser, party.url, scheme="dark") as owl:
+        await owl.open("/login")
+        await owl.page.get_by_role("heading").first.wait_for()
+        assert await owl.page.locator("html").get_attribute("data-mantine-color-scheme") == "dark"
+        assert await owl.violations() == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/feature-dashboard", "/applications", "/api-keys", "/app-settings/groups", "/users", "/audit"]
+)
+async def test_a_tablet_is_wide_enough(path: str, person: Person, example: Example) -> None:
+    await person.page.set_viewport_size(TABLET)  # type: ignore[arg-type]
+    await person.open(example.fill(path))
+    await person.page.get_by_role("heading", level=1).first.wait_for()
+    await person.settle()
+    await person.screenshot(f"{named(path)}-tablet")
+    wide = await person.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= TABLET["width"]

@@ -27,7 +27,7 @@ async def example(admin: Admin) -> Example:
     return await make_example(admin)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ada(browser: Browser, party: PartyProcess, example: Example) -> AsyncIterator[Person]:
     async with open_person(browser, party.url, expected={409}) as person:
         await person.sign_in(EMAIL, PASSWORD)
@@ -35,7 +35,7 @@ async def ada(browser: Browser, party: PartyProcess, example: Example) -> AsyncI
         yield person
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def grace(browser: Browser, party: PartyProcess, example: Example) -> AsyncIterator[Person]:
     """Another browser of the same rights: what matters here is that it is not Ada's."""
     async with open_person(browser, party.url, expected={409}) as person:

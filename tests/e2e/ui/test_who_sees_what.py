@@ -1,8 +1,8 @@
 """Each role sees the screens that it can use, and no button that the server would refuse."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
 import pytest
 import pytest_asyncio
@@ -50,17 +50,30 @@ class Crew:
     example: Example
     browser: Browser
     url: str
+    open: AsyncExitStack
+    people: dict[str, Person] = field(default_factory=dict)
 
     @asynccontextmanager
     async def signed_in(self, role: str, expected: Iterable[int] = ()) -> AsyncIterator[Person]:
-        email = EMAIL if role == "superuser" else f"{role}@burgee.example"
-        async with open_person(self.browser, self.url, expected=set(expected)) as person:
+        """Somebody of the role, who signs in once for all tests."""
+        if role not in self.people:
+            email = EMAIL if role == "superuser" else f"{role}@burgee.example"
+            person = await self.open.enter_async_context(open_person(self.browser, self.url))
             await person.sign_in(email, PASSWORD)
-            yield person
+            self.people[role] = person
+        person = self.people[role]
+        person.expected |= set(expected)
+        yield person
+        assert person.faults == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def crew(browser: Browser, party: PartyProcess) -> Crew:
+async def crew(browser: Browser, party: PartyProcess) -> AsyncIterator[Crew]:
+    async with AsyncExitStack() as stack:
+        yield await recruit(browser, party, stack)
+
+
+async def recruit(browser: Browser, party: PartyProcess, stack: AsyncExitStack) -> Crew:
     async with open_admin(party.url, party.token) as admin:
         example = await make_example(admin)
         await admin.set(example.staging, "MAX_ITEMS", 25, locked=True)
@@ -74,7 +87,7 @@ async def crew(browser: Browser, party: PartyProcess) -> Crew:
         for name, roles in ENVIRONMENT_ROLES.items():
             group = await add_group(admin, example.application, name, [], {example.staging: roles})
             await register(admin, name, [group])
-    return Crew(example, browser, party.url)
+    return Crew(example, browser, party.url, stack)
 
 
 async def register(admin: Admin, name: str, groups: list[str]) -> None:
