@@ -87,10 +87,7 @@ def begin(
 
 @contextmanager
 def inside(span: Span | None) -> Iterator[None]:
-    """Let the block be where that span is; with None nothing changes."""
-    if span is None:
-        yield
-        return
+    """Let the block be where that span is; with None in no trace, wherever the caller is."""
     token = _here.set(span)
     try:
         yield

@@ -139,12 +139,14 @@ class Surroundings:
             return
         answer = _Answer(scope, send, health=self._health, ids=self.ledger.ids)
         with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
-            span = span_of(scope, answer.request_id) if tracing.is_on() else None
-            if span is None:
+            if not tracing.is_on():
                 await self._serve(scope, receive, answer)
                 return
-            answer.on_start = partial(self._began, span, scope)
-            with tracing.inside(span.span):
+            span = span_of(scope, answer.request_id)
+            if span is not None:
+                answer.on_start = partial(self._began, span, scope)
+            # Also where there is none: a request that waited behind another one begins inside of that.
+            with tracing.inside(None if span is None else span.span):
                 await self._serve(scope, receive, answer, span)
 
     async def _serve(

@@ -64,11 +64,12 @@ class _Change:
 
     def _begun(self, trace: TraceContext) -> tracing.Span | None:
         """Record the fan-out: from now until the last stream was sent the change, or is no more."""
+        here = tracing.here()
         return tracing.begin(
             "fan out",
             tracing.Kind.INTERNAL,
-            # Below its being applied, when that is what is going on.
-            under=tracing.here() or trace,
+            # Below its being applied, when that is what goes on: it may come with somebody's look-up, too.
+            under=here if here is not None and here.trace_id == trace.trace_id else trace,
             attributes={"burgee.streams": self.streams, "burgee.revision": self.revision},
         )
 

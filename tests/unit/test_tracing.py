@@ -166,6 +166,20 @@ def test_a_fan_out_is_one_span_however_many_streams_there_are():
     assert span.attributes["burgee.streams.reached"] == 999
 
 
+@pytest.mark.parametrize("its_own", [True, False])
+def test_a_fan_out_is_below_what_applies_the_change_and_below_no_other_trace(its_own: bool):
+    reach = ReachLog()
+    elsewhere = TraceContext(PARENT.replace(TRACE, TRACE[::-1]))
+    with noting_spans() as noted:
+        reach.heard(logged(OUTSIDE).event())
+        applying = noted.begin("apply", tracing.Kind.CONSUMER, OUTSIDE if its_own else elsewhere, {})
+        # A change also comes with a load that somebody's look-up began.
+        with tracing.inside(applying):
+            reach.swapped(COUNTER.id, 2, 1)
+    assert applying is not None
+    assert noted.spans[-1].under == (applying.context if its_own else OUTSIDE)
+
+
 def test_a_fan_out_that_nobody_remembers_is_over():
     reach = ReachLog(changes_remembered=1)
     with noting_spans() as noted:
@@ -290,6 +304,16 @@ async def test_what_is_recorded_of_requests(
         assert span.attributes["http.response.status_code"] == 200
         assert span.attributes["burgee.request_id"] == answer.headers["x-request-id"]
         assert "an/api/key" not in str(span)
+
+
+async def test_a_request_that_waited_behind_another_one_is_no_part_of_its_trace():
+    with noting_spans() as noted:
+        former = noted.begin("former", tracing.Kind.SERVER, None, {})
+        # As uvicorn begins what was pipelined: within the task of the request before.
+        with tracing.inside(former):
+            answer = await ask("GET", "/internal/state", {}, noted)
+    assert answer.text == "-"
+    assert noted.names == ["former"]
 
 
 async def test_a_fault_is_told_by_its_status_and_never_by_its_words():
