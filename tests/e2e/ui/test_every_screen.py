@@ -6,6 +6,7 @@ Its picture is kept in build/screenshots, for people to look at.
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -25,6 +26,11 @@ PATHS = [
     for path in re.findall(r"path: '([^']+)'", file.read_text())
 ]
 OUTSIDE_A_SESSION = {"/login", "/setup", "/register-url", "/forgot-password", "/oauth2-failure"}
+COLOURS_AT_REST = """() => Promise.all(
+    document.getAnimations()
+        .filter((each) => each instanceof CSSTransition)
+        .map((each) => each.finished.catch(() => null)),
+).then(() => null)"""
 SCREENS = [path for path in PATHS if path not in OUTSIDE_A_SESSION]
 
 
@@ -58,15 +64,22 @@ async def test_the_screens_are_found() -> None:
     assert set(PATHS) >= OUTSIDE_A_SESSION
 
 
+async def turn(person: Person, scheme: Literal["light", "dark"]) -> None:
+    """Let it become night or day, and wait until no colour is on its way any more."""
+    await person.page.emulate_media(color_scheme=scheme)
+    await person.page.locator(f"html[data-mantine-color-scheme={scheme}]").wait_for()
+    await person.page.evaluate(COLOURS_AT_REST)
+
+
 async def look(person: Person, name: str) -> None:
     """Take its picture and ask axe, by day and by night: the page follows while it is open."""
     await person.settle()
     await person.screenshot(f"{name}-light")
     assert await person.violations() == []
-    await person.page.emulate_media(color_scheme="dark")
+    await turn(person, "dark")
     await person.screenshot(f"{name}-dark")
     assert await person.violations(only="color-contrast") == []
-    await person.page.emulate_media(color_scheme="light")
+    await turn(person, "light")
     assert person.faults == []
 
 
