@@ -354,7 +354,7 @@ async def mangled(url: str, key: str) -> None:
 
 
 async def use_webhook(world: World) -> None:
-    """Deliver to an endpoint that takes it, and to one that is not there."""
+    """Deliver to an endpoint; then make a feature when the endpoint is gone."""
     await world.create("SECRETLY")
     async with open_listener() as listener:
         await connect_webhook(world, f"{listener.url}/hook")
