@@ -20,7 +20,7 @@ from tests.support.ledger import ledger
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 LOOPBACK = "127.0.0.1"
 
