@@ -14,17 +14,22 @@ interface FormDialogProps {
   incomplete?: boolean;
   danger?: boolean;
   size?: ModalProps['size'];
+  /** What can be typed here is worth nothing: Escape closes at any time. */
+  fleeting?: boolean;
   children: (error: unknown) => ReactNode;
 }
 
-/** A form in a dialog. A click beside it does not throw input away. */
+/** A form in a dialog. Neither a click beside it nor, once something was put in, Escape throws that away. */
 export function FormDialog(props: FormDialogProps) {
-  const { opened, onClose, title, onSubmit, submitLabel, incomplete, danger, size, children } = props;
+  const { opened, onClose, title, onSubmit, submitLabel, incomplete, danger, size, fleeting = false, children } = props;
   const t = useTexts();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const [touched, setTouched] = useState(false);
   useEffect(() => {
-    if (opened) setError(null);
+    if (!opened) return;
+    setError(null);
+    setTouched(false);
   }, [opened]);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -49,9 +54,16 @@ export function FormDialog(props: FormDialogProps) {
       title={title}
       size={size}
       closeOnClickOutside={false}
+      closeOnEscape={fleeting || !touched}
       closeButtonProps={{ 'aria-label': t.common.close }}
     >
-      <form onSubmit={submit} noValidate>
+      <form
+        onSubmit={submit}
+        noValidate
+        onChange={() => setTouched(true)}
+        // What is chosen from a list changes no field of the form's own.
+        onClick={(event) => isOption(event.target) && setTouched(true)}
+      >
         <Stack gap="sm">
           <Failure error={error} />
           {children(error)}
@@ -67,6 +79,10 @@ export function FormDialog(props: FormDialogProps) {
       </form>
     </Modal>
   );
+}
+
+function isOption(target: EventTarget): boolean {
+  return target instanceof Element && target.closest('[role=option]') !== null;
 }
 
 interface ConfirmDialogProps {
@@ -98,6 +114,7 @@ export function ConfirmDialog(props: ConfirmDialogProps) {
       submitLabel={confirmLabel}
       incomplete={typed !== undefined && text.trim() !== typed}
       danger={danger}
+      fleeting
     >
       {() => (
         <>

@@ -3,14 +3,18 @@ import { type FormEvent, useState } from 'react';
 import { faultOf } from '@/api/problem';
 import { AppLink } from '@/app/navigate';
 import { Failure } from '@/kit';
+import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { GroupPicker } from './GroupPicker';
+import { sameGroups } from './groups';
 
 interface AccountFormProps {
   name: string;
   groups: readonly string[];
   submitLabel: string;
   busy: boolean;
+  /** What was typed is saved: it may be left. */
+  saved: boolean;
   error: unknown;
   onSubmit: (name: string, groups: string[]) => void;
 }
@@ -18,14 +22,17 @@ interface AccountFormProps {
 /** Name and groups of an admin service account. */
 export function AccountForm(props: AccountFormProps) {
   const t = useTexts();
-  const [name, setName] = useState(props.name);
-  const [groups, setGroups] = useState<string[]>([...props.groups]);
+  const [first] = useState({ name: props.name, groups: props.groups });
+  const [name, setName] = useState(first.name);
+  const [groups, setGroups] = useState<string[]>([...first.groups]);
+  const edited = name !== first.name || !sameGroups(groups, first.groups);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     props.onSubmit(name.trim(), groups);
   };
   return (
     <form onSubmit={submit} noValidate>
+      <UnsavedGuard unsaved={edited && !props.busy && !props.saved} />
       <Stack maw={640}>
         <Failure error={props.error} />
         <TextInput

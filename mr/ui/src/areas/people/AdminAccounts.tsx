@@ -1,5 +1,5 @@
 import { ActionIcon, Anchor, Button, Menu, Text } from '@mantine/core';
-import { IconDots, IconHistory, IconPencil, IconPlus, IconRefresh, IconRobot, IconTrash } from '@tabler/icons-react';
+import { IconDots, IconPencil, IconPlus, IconRefresh, IconRobot, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useApi, useApiChange } from '@/api/hooks';
 import type { SearchPerson } from '@/api/schema';
@@ -20,6 +20,7 @@ import {
   useNotify,
 } from '@/kit';
 import { useTexts } from '@/texts';
+import { AuditItems } from './AuditItems';
 import { TokenDialog } from './TokenDialog';
 
 /** Accounts for scripts. */
@@ -107,7 +108,7 @@ function AccountActions({ account }: { account: SearchPerson }) {
   const params = { id: account.id };
   return (
     <>
-      <Menu position="bottom-end" width={200}>
+      <Menu position="bottom-end" width={250}>
         <Menu.Target>
           <ActionIcon variant="subtle" color="gray" aria-label={t.people.actionsOf(account.name)}>
             <IconDots size={18} />
@@ -120,9 +121,7 @@ function AccountActions({ account }: { account: SearchPerson }) {
           <Menu.Item leftSection={<IconRefresh size={16} />} onClick={() => setOpen('reset')}>
             {t.people.resetToken}
           </Menu.Item>
-          <Menu.Item leftSection={<IconHistory size={16} />} component={AppLink} to="/audit" search={{ actor: account.id }}>
-            {t.people.history}
-          </Menu.Item>
+          <AuditItems id={account.id} />
           {isSuperuser(me) && (
             <Menu.Item leftSection={<IconTrash size={16} />} color="red" onClick={() => setOpen('delete')}>
               {t.people.deleteAccount}

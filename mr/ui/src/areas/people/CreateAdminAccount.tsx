@@ -22,6 +22,7 @@ export default function CreateAdminAccount() {
         groups={[]}
         submitLabel={t.common.create}
         busy={create.isPending}
+        saved={create.isSuccess}
         error={create.error}
         onSubmit={(name, groupIds) =>
           create.mutate(

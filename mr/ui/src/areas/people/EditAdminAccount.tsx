@@ -26,6 +26,7 @@ export default function EditAdminAccount() {
           groups={account.data.groups.map((group) => group.id)}
           submitLabel={t.common.save}
           busy={save.isPending}
+          saved={save.isSuccess}
           error={save.error}
           onSubmit={(name, groups) =>
             save.mutate(

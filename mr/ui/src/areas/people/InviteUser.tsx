@@ -5,6 +5,7 @@ import { faultOf, hasStatus } from '@/api/problem';
 import type { RegistrationUrl } from '@/api/schema';
 import { AppLink } from '@/app/navigate';
 import { CopyField, Failure, Page } from '@/kit';
+import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { GroupPicker } from './GroupPicker';
 
@@ -57,6 +58,7 @@ function InviteForm({ onMade }: { onMade: (email: string, registration: Registra
   const taken = hasStatus(create.error, 409) ? t.people.emailTaken : faultOf(create.error, 'email');
   return (
     <form onSubmit={submit} noValidate>
+      <UnsavedGuard unsaved={(email !== '' || groupIds.length > 0) && !create.isPending} />
       <Stack maw={640}>
         {taken === undefined && <Failure error={create.error} />}
         <TextInput

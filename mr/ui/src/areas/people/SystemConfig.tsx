@@ -1,9 +1,12 @@
 import { Alert, Anchor, Button, Fieldset, Group, Stack, Switch, Text, Textarea, TextInput } from '@mantine/core';
+import { IconHistory } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useApi, useApiChange } from '@/api/hooks';
 import type { SystemConfig as Setting } from '@/api/schema';
+import { AppLink } from '@/app/navigate';
 import { useCapability } from '@/app/session';
 import { Failure, Loading, Page, useNotify } from '@/kit';
+import { UnsavedGuard } from '@/kit/UnsavedGuard';
 import { useTexts } from '@/texts';
 import { HeaderList } from './HeaderList';
 import { changesOf, type Draft, draftOf, MASK, type SettingValue } from './settings';
@@ -14,8 +17,19 @@ const SLACK_APPS = 'https://api.slack.com/apps?new_app=1';
 export default function SystemConfig() {
   const t = useTexts();
   const settings = useApi('getSystemConfig', {});
+  const history = (
+    <Button
+      component={AppLink}
+      to="/audit"
+      search={{ kind: 'system-config' }}
+      variant="default"
+      leftSection={<IconHistory size={16} />}
+    >
+      {t.people.config.history}
+    </Button>
+  );
   return (
-    <Page title={t.people.config.title} lead={t.people.config.lead}>
+    <Page title={t.people.config.title} lead={t.people.config.lead} actions={history}>
       <Failure error={settings.error} onRetry={() => void settings.refetch()} />
       {settings.isPending && <Loading />}
       {settings.data && <SettingsForm settings={settings.data.configs} />}
@@ -56,6 +70,7 @@ function SettingsForm({ settings }: { settings: readonly Setting[] }) {
         submit();
       }}
     >
+      <UnsavedGuard unsaved={changes.length > 0} />
       <Stack maw={720}>
         <Failure error={save.error} />
         {stale && (

@@ -1,5 +1,5 @@
 import { ActionIcon, Checkbox, Menu, Text } from '@mantine/core';
-import { IconDots, IconHistory, IconKey, IconLink, IconPencil, IconUserCheck, IconUserOff, IconUserSearch } from '@tabler/icons-react';
+import { IconDots, IconKey, IconLink, IconPencil, IconUserCheck, IconUserOff, IconUserSearch } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useApiChange } from '@/api/hooks';
 import type { SearchPerson } from '@/api/schema';
@@ -8,6 +8,7 @@ import { isSuperuser } from '@/app/permissions';
 import { useMe } from '@/app/session';
 import { ConfirmDialog, useNotify } from '@/kit';
 import { useTexts } from '@/texts';
+import { AuditItems } from './AuditItems';
 import { RenewLink } from './RenewLink';
 import { ResetPassword } from './ResetPassword';
 import type { Status } from './status';
@@ -32,7 +33,7 @@ export function UserActions({ person, status }: { person: SearchPerson; status: 
       .then(() => notify.success(t.people.activated(name)), notify.failure);
   return (
     <>
-      <Menu position="bottom-end" width={220}>
+      <Menu position="bottom-end" width={250}>
         <Menu.Target>
           <ActionIcon variant="subtle" color="gray" aria-label={t.people.actionsOf(name)}>
             <IconDots size={18} />
@@ -55,9 +56,7 @@ export function UserActions({ person, status }: { person: SearchPerson; status: 
               {t.people.resetPassword}
             </Menu.Item>
           )}
-          <Menu.Item leftSection={<IconHistory size={16} />} component={AppLink} to="/audit" search={{ actor: person.id }}>
-            {t.people.history}
-          </Menu.Item>
+          <AuditItems id={person.id} />
           {status === 'deactivated' && (
             <Menu.Item leftSection={<IconUserCheck size={16} />} onClick={() => void activateNow()}>
               {t.people.activate}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SearchPerson } from '@/api/schema';
+import { sameGroups } from './groups';
 import { changesOf, MASK } from './settings';
 import { statusesOf, temporaryPassword } from './status';
 
@@ -51,4 +52,11 @@ describe('what is sent of the settings', () => {
       { key: 'site.url', version: 1, value: null },
     ]);
   });
+});
+
+it('groups are the same in whatever order they were ticked', () => {
+  expect(sameGroups(['a', 'b'], ['b', 'a'])).toBe(true);
+  expect(sameGroups(['a'], ['a', 'b'])).toBe(false);
+  expect(sameGroups(['a', 'b'], ['a', 'c'])).toBe(false);
+  expect(sameGroups([], [])).toBe(true);
 });

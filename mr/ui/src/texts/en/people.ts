@@ -52,7 +52,8 @@ export const people = {
   manageTitle: (name: string) => `Edit ${name}`,
   manageSaved: (name: string) => `${name} is saved.`,
   toUsers: 'To the users',
-  history: 'Audit of this person',
+  historyBy: 'Audit: what they did',
+  historyOf: 'Audit: what was done to them',
   ofPortfolio: 'Portfolio',
   organizationGroup: 'Organisation',
   groupsNone: 'In no group.',
@@ -80,6 +81,7 @@ export const people = {
   config: {
     title: 'System configuration',
     lead: 'Settings of the whole installation.',
+    history: 'Audit trail',
     site: 'Site',
     siteUrl: 'Address of this site',
     siteUrlHint: 'Used in links. Set by BURGEE_PUBLIC_URL unless given here.',

@@ -1,4 +1,4 @@
-/** The strategy editor in a dialog that does not lose input: it closes when the owner took the strategy. */
+/** The strategy editor in a dialog that does not lose input: an edited one closes by its buttons alone. */
 import { Button, Group, Modal, Stack } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import { Failure } from '@/kit';
@@ -25,7 +25,8 @@ export interface StrategyDialogProps<T extends StrategyDraft> {
 
 export function StrategyDialog<T extends StrategyDraft>(props: StrategyDialogProps<T>) {
   const t = useTexts();
-  const [draft, setDraft] = useState(props.initial);
+  const [initial] = useState(props.initial);
+  const [draft, setDraft] = useState(initial);
   const [strict, setStrict] = useState(props.serverFaults !== undefined && props.serverFaults.size > 0);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -50,6 +51,7 @@ export function StrategyDialog<T extends StrategyDraft>(props: StrategyDialogPro
       title={props.title}
       size="xl"
       closeOnClickOutside={false}
+      closeOnEscape={draft === initial}
       closeButtonProps={{ 'aria-label': t.common.close }}
     >
       <form

@@ -31,6 +31,7 @@ export function linkTo(object: AuditObject): Target | null {
     case 'portfolio':
       return { to: '/portfolios', search: { q: object.name } };
     case 'person':
+      // Accounts for scripts are people to the audit; this page knows, and sends them on to theirs.
       return { to: `/manage-user/${object.id}`, search: {} };
     case 'system-config':
       return { to: '/system-config', search: {} };
