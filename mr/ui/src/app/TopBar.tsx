@@ -1,7 +1,7 @@
 import { ActionIcon, Anchor, Burger, Button, Group, Kbd, Menu, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import {
-  IconBook,
+  IconApi,
   IconChecklist,
   IconKey,
   IconLanguage,
@@ -66,7 +66,7 @@ export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
           </ActionIcon>
         </Tooltip>
       )}
-      <Tooltip label={t.frame.documentation}>
+      <Tooltip label={t.frame.apiDescription}>
         <ActionIcon
           variant="subtle"
           color="gray"
@@ -75,9 +75,9 @@ export function TopBar({ menuOpened, onMenu, onSetup }: TopBarProps) {
           href={address('/mr-api/openapi.json')}
           target="_blank"
           rel="noreferrer"
-          aria-label={t.frame.documentation}
+          aria-label={t.frame.apiDescription}
         >
-          <IconBook size={20} />
+          <IconApi size={20} />
         </ActionIcon>
       </Tooltip>
       <SchemeSwitch />
@@ -112,6 +112,8 @@ export function SchemeSwitch() {
 export function LanguageMenu() {
   const t = useTexts();
   const { language, choose } = useLanguage();
+  const languages = Object.entries(LANGUAGES);
+  if (languages.length < 2) return null;
   return (
     <Menu>
       <Menu.Target>
@@ -122,7 +124,7 @@ export function LanguageMenu() {
         </Tooltip>
       </Menu.Target>
       <Menu.Dropdown>
-        {Object.entries(LANGUAGES).map(([code, each]) => (
+        {languages.map(([code, each]) => (
           <Menu.Item key={code} lang={code} fw={code === language ? 600 : 400} onClick={() => choose(code)}>
             {each.name}
           </Menu.Item>

@@ -11,7 +11,7 @@ export default function PaletteDialog({ onClose }: { onClose: () => void }) {
   const list = useId();
   const [typed, setTyped] = useState('');
   const [chosen, setChosen] = useState(0);
-  const { entries, searching } = useEntries(typed);
+  const { entries, searching, some } = useEntries(typed);
   const at = Math.min(chosen, Math.max(0, entries.length - 1));
   const run = (entry: Entry | undefined) => {
     if (entry === undefined) return;
@@ -68,7 +68,7 @@ export default function PaletteDialog({ onClose }: { onClose: () => void }) {
           </Text>
         )}
         <Text size="xs" c="dimmed" px="md" py={6} className={styles.hint}>
-          {t.hint}
+          {t.hint} {some !== null && t.some(some.searched, some.all)}
         </Text>
       </Modal.Content>
     </Modal.Root>

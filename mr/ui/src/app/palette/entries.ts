@@ -41,7 +41,14 @@ function useGoing(): Go {
   return (to, search) => () => void go(to, { search });
 }
 
-export function useEntries(typed: string): { entries: Entry[]; searching: boolean } {
+export interface Found {
+  entries: Entry[];
+  searching: boolean;
+  /** Where there are too many applications to search them all: how many are, of how many. */
+  some: { searched: number; all: number } | null;
+}
+
+export function useEntries(typed: string): Found {
   const going = useGoing();
   const portfolios = useApi('findPortfolios', { includeApplications: true, order: 'ASC' }, { staleTime: 60_000 });
   const features = useFeatures(portfolios.data ?? [], going);
@@ -59,6 +66,7 @@ export function useEntries(typed: string): { entries: Entry[]; searching: boolea
   return {
     entries: best(found, points, MOST),
     searching: portfolios.isPending || features.searching || people.searching,
+    some: features.some,
   };
 }
 
@@ -94,7 +102,7 @@ function places(portfolios: readonly Portfolio[], going: Go): Entry[] {
   ]);
 }
 
-function useFeatures(portfolios: readonly Portfolio[], going: Go): { entries: Entry[]; searching: boolean } {
+function useFeatures(portfolios: readonly Portfolio[], going: Go): Found {
   const { applicationId } = usePlace();
   const all: { portfolio: Portfolio; application: Application }[] = portfolios.flatMap((portfolio) =>
     portfolio.applications.map((application) => ({ portfolio, application })),
@@ -122,7 +130,11 @@ function useFeatures(portfolios: readonly Portfolio[], going: Go): { entries: En
       }),
     ),
   );
-  return { entries, searching: answers.some((answer) => answer.isLoading) };
+  return {
+    entries,
+    searching: answers.some((answer) => answer.isLoading),
+    some: asked.length < all.length ? { searched: asked.length, all: all.length } : null,
+  };
 }
 
 function usePeople(typed: string, going: Go): { entries: Entry[]; searching: boolean } {

@@ -149,6 +149,7 @@ function useColumns(
   );
 }
 
+/** More would make the menu longer than a screen; the settings' own choice leads to the others. */
 const MOST_APPLICATIONS = 8;
 
 function entriesOf(
@@ -165,6 +166,16 @@ function entriesOf(
       to: '/app-settings/accounts',
       search: { application: application.id, account: account.id },
     })),
+    ...(applications.length > MOST_APPLICATIONS
+      ? [
+          {
+            label: t.accounts.permissionsElsewhere(applications.length - MOST_APPLICATIONS),
+            icon: IconKey,
+            to: '/app-settings/accounts',
+            search: { account: account.id },
+          },
+        ]
+      : []),
     {
       label: t.accounts.resetClient,
       icon: IconRefreshAlert,

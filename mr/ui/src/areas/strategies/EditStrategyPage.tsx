@@ -45,7 +45,7 @@ function Editor({ application, strategy }: { application: Application; strategy:
   const notify = useNotify();
   const rights = strategyRights(useMe(), application);
   const initial = useMemo(() => draftOf(strategy), [strategy]);
-  const listed = useApi('listApplicationStrategies', { appId: application.id, filter: strategy.name, includeUsage: true, max: 100 });
+  const listed = useApi('listApplicationStrategies', { appId: application.id, filter: strategy.name, includeUsage: true, max: 1000 });
   const uses = usedBy(listed.data?.items.find((each) => each.strategy.id === strategy.id));
   const update = useApiChange('updateApplicationStrategy', { changes: STRATEGY_LISTS });
   const words = t.features.strategy;

@@ -34,6 +34,7 @@ export const accounts = {
   previewFeatures: (application: string, filters: string) => `${application}: ${filters}`,
   pickFilters: 'Choose at least one filter.',
   permissions: 'Permissions in…',
+  permissionsElsewhere: (count: number) => `Permissions in ${count} more ${count === 1 ? 'application' : 'applications'}`,
   resetClient: 'Reset the client-evaluated key',
   resetServer: 'Reset the server-evaluated key',
   resetTitle: (name: string) => `Reset a key of ${name}?`,

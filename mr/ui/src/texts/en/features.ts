@@ -264,6 +264,7 @@ export const features = {
     noStrategies: 'No strategy: everybody gets the default value.',
     elseDefault: 'Everybody else gets the default value',
     useStrategy: 'Use an application strategy',
+    firstStrategies: (count: number) => `The first ${count} of the application, by name.`,
     serve: 'Serve',
     served: (name: string) => `Value served by ${name}`,
     editStrategy: (name: string) => `Edit ${name}`,

@@ -190,6 +190,8 @@ export const insight = {
     placeholder: 'A feature, application, portfolio, person or screen',
     nothing: (text: string) => `Nothing is called “${text}”.`,
     hint: 'Arrow keys choose, Enter opens.',
+    some: (searched: number, all: number) =>
+      `Features of ${searched} of ${all} applications are searched; choose another application to find its features.`,
     kinds: {
       feature: 'Feature',
       application: 'Application',

@@ -101,6 +101,7 @@ function OfApplication({ application, title }: { application: Application; title
           grid={grid}
           shown={shown.length}
           application={application}
+          filtered={choices.filters.length > 0}
           mayCreate={mayCreate}
           onCreate={() => setCreating('yes')}
           onShowAll={() => setHidden(new Set(), grid.environments.length)}
@@ -149,6 +150,8 @@ interface ContentProps {
   grid: GridState;
   shown: number;
   application: Application;
+  /** The server counts only what the chosen filters let through. */
+  filtered: boolean;
   mayCreate: boolean;
   onCreate: () => void;
   onShowAll: () => void;
@@ -157,14 +160,15 @@ interface ContentProps {
 }
 
 /** The grid, or why there is none. */
-function Content({ grid, shown, application, mayCreate, onCreate, onShowAll, onReset, children }: ContentProps) {
+function Content(props: ContentProps) {
+  const { grid, shown, application, filtered, mayCreate, onCreate, onShowAll, onReset, children } = props;
   const t = useTexts().features;
   const me = useMe();
   if (hasStatus(grid.error, 404)) {
     return <EmptyState icon={IconEyeOff} title={t.empty.noAccess} text={t.empty.noAccessText} />;
   }
   if (grid.loading) return grid.error === null ? <Loading rows={10} /> : null;
-  if (grid.total === 0 && grid.found === 0) {
+  if (grid.total === 0 && grid.found === 0 && !filtered) {
     return (
       <EmptyState
         icon={IconFlag}

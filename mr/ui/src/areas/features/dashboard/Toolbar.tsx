@@ -9,10 +9,10 @@ import {
   IconToggleRight,
 } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
-import { useApi } from '@/api/hooks';
 import { SearchBox } from '@/kit';
 import { ApplicationSelect } from '@/kit/ForApplication';
 import { useTexts } from '@/texts';
+import { useAllFilters } from '../../portfolios/allFilters';
 import { FEATURE_TYPES, type FeatureType } from '../model/wire';
 import type { Choices } from './choices';
 import type { GridEnvironment } from './table';
@@ -94,8 +94,8 @@ type FilterSelectProps = Pick<ToolbarProps, 'portfolioId' | 'choices' | 'onChoic
 /** Hidden where the portfolio has no filters: there is nothing to choose. */
 function FilterSelect({ portfolioId, choices, onChoices }: FilterSelectProps) {
   const t = useTexts().features.toolbar;
-  const filters = useApi('findFeatureFilters', { id: portfolioId, max: 100, sortOrder: 'ASC' }, { staleTime: 60_000 });
-  const known = filters.data?.filters ?? [];
+  const filters = useAllFilters(portfolioId, { includeDetails: false, staleTime: 60_000 });
+  const known = filters.data ?? [];
   if (known.length === 0) return null;
   const chosen = choices.filters.filter((each) => known.some((filter) => filter.id === each));
   return (

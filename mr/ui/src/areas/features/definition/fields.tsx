@@ -5,6 +5,7 @@ import { useApi } from '@/api/hooks';
 import { isPortfolioAdmin } from '@/app/permissions';
 import { useMe } from '@/app/session';
 import { useTexts } from '@/texts';
+import { useAllFilters } from '../../portfolios/allFilters';
 import { FEATURE_TYPES, type FeatureType } from '../model/wire';
 
 export interface Definition {
@@ -137,8 +138,8 @@ interface FiltersProps {
 
 function Filters({ portfolioId, value, onChange, readOnly }: FiltersProps) {
   const t = useTexts().features.form;
-  const filters = useApi('findFeatureFilters', { id: portfolioId, max: 100, sortOrder: 'ASC' }, { staleTime: 60_000 });
-  const known = filters.data?.filters ?? [];
+  const filters = useAllFilters(portfolioId, { includeDetails: false, staleTime: 60_000 });
+  const known = filters.data ?? [];
   if (known.length === 0) return null;
   return (
     <>

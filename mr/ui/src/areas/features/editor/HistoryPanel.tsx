@@ -34,7 +34,7 @@ export function HistoryPanel(props: HistoryPanelProps) {
   // What short codes in the history stand for today.
   const strategies = useApi(
     'listApplicationStrategies',
-    { appId: applicationId, max: 100, sortOrder: 'ASC' },
+    { appId: applicationId, max: 1000, sortOrder: 'ASC' },
     { staleTime: 60_000 },
   );
   if (history.error !== null) return <Failure error={history.error} onRetry={() => void history.refetch()} />;

@@ -259,7 +259,8 @@ function StrategyLine({ name, detail, disabled, error, value, onEdit, onRemove }
   );
 }
 
-const MOST_STRATEGIES = 100;
+/** The most that the server gives at once. */
+const MOST_STRATEGIES = 1000;
 
 function Uses({ type, applicationId, draft, onChange, editable, faults, violations }: StrategiesProps) {
   const t = useTexts().features;
@@ -273,6 +274,7 @@ function Uses({ type, applicationId, draft, onChange, editable, faults, violatio
     set(draft.uses.map((each) => (each.strategyId === next.strategyId ? next : each)));
   const used = new Set(draft.uses.map((each) => each.strategyId));
   const free = (known.data?.items ?? []).filter((each) => !used.has(each.strategy.id));
+  const left = (known.data?.max ?? 0) - (known.data?.items.length ?? 0);
   const detailOf = (id: string) => {
     const found = known.data?.items.find((each) => each.strategy.id === id)?.strategy;
     return found === undefined ? '' : strategyWords(t.strategy, strategyFromWire(found));
@@ -328,6 +330,7 @@ function Uses({ type, applicationId, draft, onChange, editable, faults, violatio
           maw={300}
           searchable
           data={free.map((each) => ({ value: each.strategy.id, label: each.strategy.name }))}
+          description={left > 0 ? t.editor.firstStrategies(MOST_STRATEGIES) : undefined}
           value={null}
           onChange={(id) => id !== null && add(id)}
         />
