@@ -30,7 +30,8 @@ from kubernetes_validate.utils import all_versions, schema_contents  # noqa: E40
 Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
-VERSIONS = ("1.31", "1.33", "1.35")
+# The oldest that the chart allows, and two newer ones.
+VERSIONS = ("1.29", "1.33", "1.36")
 # Of resources that Kubernetes itself does not know, we keep the schema of what the chart uses.
 OURS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "tests" / "schemas").glob("*.json")}
 EVALUATION: Json = {"postgresql": {"enabled": True}, "nats": {"evaluation": {"enabled": True}}}
@@ -368,6 +369,29 @@ def test_the_internal_api_is_for_dacha_and_edge_alone(loaded: Any) -> None:
         assert "internal" not in json.dumps(each["spec"])
 
 
+def test_a_way_to_the_internal_api_from_elsewhere_is_opened_by_name_alone(loaded: Any) -> None:
+    """As docs/kubernetes.md has it for a region: its values, and the Ingress beside them."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (values,) = re.findall(r'title="values.yaml: the release that has MR"\n(.*?)```', page, re.DOTALL)
+    (manifest,) = re.findall(r'title="internal.yaml: beside it"\n(.*?)```', page, re.DOTALL)
+    found = objects(loaded, yaml.safe_load(values))
+    ingress = yaml.safe_load(manifest)
+    taken([ingress], VERSIONS[0])
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    (service,) = [
+        each
+        for each in of_kind(found, "Service")
+        if each["metadata"]["name"] == path["backend"]["service"]["name"]
+    ]
+    assert [port["name"] for port in service["spec"]["ports"]] == ["internal"]
+    (policy,) = [
+        each for each in of_kind(found, "NetworkPolicy") if each["metadata"]["name"].endswith("burgee-mr")
+    ]
+    internal = [each for each in policy["spec"]["ingress"] if each["ports"][0]["port"] == "internal"]
+    named = [each for rule in internal for each in rule["from"] if "namespaceSelector" in each]
+    assert named == yaml.safe_load(values)["networkPolicy"]["internal"]
+
+
 def test_streams_are_not_ended_in_between(loaded: Any) -> None:
     found = objects(loaded, EVERYTHING)
     (ingress,) = of_kind(found, "Ingress")
@@ -693,4 +717,4 @@ def documented() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", documented())
 def test_values_of_the_documentation_can_be_installed(loaded: Any, name: str) -> None:
-    taken(objects(loaded, yaml.safe_load(documented()[name])), VERSIONS[1])
+    taken(objects(loaded, yaml.safe_load(documented()[name])), VERSIONS[0])
