@@ -9,6 +9,8 @@ from tests.support.admin import open_admin
 from tests.support.nginx import NEEDS_NGINX, running_nginx
 from tests.support.party import PartyProcess
 from tests.support.streams import open_events, open_stream
+from tests.support.waiting import eventually
+from tests.support.watchers import poll
 from tests.support.world import World
 
 pytestmark = NEEDS_NGINX
@@ -43,3 +45,22 @@ async def test_people_hear_of_changes_through_it(proxy: str, world: World, party
         async with open_admin(proxy, party.token) as admin:
             await admin.create_feature(world.application.id, "GREEN")
         await stream.heard("change", within_seconds=3)
+
+
+async def test_edge_rest_has_an_address_below_a_path(proxy: str, world: World) -> None:
+    await world.create("RED")
+    async with aiohttp.ClientSession() as http:
+        polled = f"{proxy}/rest"
+        await eventually(lambda: _value(http, polled, world.client_key, "RED", expected=False))
+        async with http.put(
+            f"{proxy}/rest/features/{world.server_key}/RED",
+            json={"lock": False, "value": True, "updateValue": True},
+        ) as updated:
+            assert updated.status == 200
+        await eventually(lambda: _value(http, polled, world.client_key, "RED", expected=True))
+
+
+async def _value(http: aiohttp.ClientSession, url: str, key: str, name: str, *, expected: bool) -> bool:
+    status, held = await poll(http, url, key)
+    assert status == 200
+    return name in held and held[name].value is expected

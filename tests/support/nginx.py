@@ -1,4 +1,4 @@
-"""A real nginx with the proxy's settings as they are shipped, before whatever the test names."""
+"""A real nginx before whatever the test names: as it is shipped, or showing a server below a path."""
 
 import shutil
 import subprocess
@@ -25,16 +25,42 @@ def running_nginx(folder: Path, *, edges: Sequence[int], mrs: Sequence[int] = ()
     port = free_port()
     shipped = SHIPPED.read_text().replace("listen 8080", f"listen {LOOPBACK}:{port}")
     upstreams = ""
-    for name, number, ports in (("edge", 8553, edges), ("mr", 8085, mrs or edges)):
+    for name, number, ports in (("edge", 8553, edges), ("rest", 8553, edges), ("mr", 8085, mrs or edges)):
         shipped = shipped.replace(f"${name}:{number}", f"{name}s")
         # As with a name that is resolved for each request: what failed a moment ago is tried again.
         servers = "".join(f"server {LOOPBACK}:{each} max_fails=0;" for each in ports)
         upstreams += f"upstream {name}s {{ {servers} }}"
+    with _running(folder, port, f"{upstreams} {shipped}"):
+        yield f"http://{LOOPBACK}:{port}"
+
+
+@contextmanager
+def running_below(folder: Path, path: str, port: int, *, upstream: int) -> Iterator[None]:
+    """A proxy at `port` that shows a server below this path alone, and takes the path off."""
+    server = f"""server {{
+        listen {LOOPBACK}:{port};
+        location = {path} {{ return 301 {path}/; }}
+        location {path}/ {{
+            proxy_pass http://{LOOPBACK}:{upstream}/;
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+        }}
+    }}"""
+    with _running(folder, port, server):
+        yield
+
+
+@contextmanager
+def _running(folder: Path, port: int, http: str) -> Iterator[None]:
+    """An nginx of these servers, until it is not needed any more."""
     scratch = "".join(f"{each}_temp_path {folder}/{each};" for each in _SCRATCH)
     config = folder / "nginx.conf"
     config.write_text(
         f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/errors; events {{}}"
-        f" http {{ access_log off; {scratch} {upstreams} {shipped} }}"
+        f" http {{ access_log off; {scratch} {http} }}"
     )
     nginx = subprocess.Popen([str(NGINX), "-c", str(config), "-p", str(folder)])
     try:
@@ -44,7 +70,7 @@ def running_nginx(folder: Path, *, edges: Sequence[int], mrs: Sequence[int] = ()
             what="nginx to listen",
         )
         assert nginx.poll() is None, (folder / "errors").read_text()
-        yield f"http://{LOOPBACK}:{port}"
+        yield
     finally:
         nginx.terminate()
         nginx.wait(10)
