@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 # One image for every process: docker run … burgee party | party-ish | mr | dacha | edge | edge-rest | migrate
+# Its health check asks whichever of them it was told to be.
 #
 # Everything is installed from the locks, by hash. What builds stays behind: the last stage has Python, what Burgee
 # needs to run, and Burgee.

@@ -307,13 +307,16 @@ def check(
 
 @app.command()
 def health(
-    process: Annotated[Process, typer.Argument(help="Which process is asked.")] = Process.PARTY,
+    process: Annotated[
+        Process | None,
+        typer.Argument(help="Which process is asked; by default what this container runs, else party."),
+    ] = None,
     url: Annotated[str | None, typer.Option(help="Where it is; by default on this machine's port.")] = None,
 ) -> None:
     """Ask the process on this machine whether it is ready; status 0 or 1, made for container probes."""
-    settings = _settings(KINDS[process.value])
-    from burgee.reachability import readiness
+    from burgee.reachability import contained, readiness
 
+    settings = _settings(KINDS[process.value if process else contained(KINDS) or Process.PARTY.value])
     assert isinstance(settings, ServingSettings)  # noqa: S101 - every process in PROCESSES serves
     _tell(*_run(readiness(settings, url=url)))
 
