@@ -14,7 +14,7 @@ import { CreateFeature } from '../definition/CreateFeature';
 import { FeatureMenu, type MenuRequest } from '../definition/FeatureMenu';
 import { EditorDrawer, useOpenFeature } from '../editor/EditorDrawer';
 import { SavedLine } from '../editor/SavedLine';
-import { type Choices, useChoices, useHidden } from './choices';
+import { type Choices, useChoices, useHidden, useLinkedFilter } from './choices';
 import styles from './Dashboard.module.css';
 import { useFreshValues } from './fresh';
 import { Grid } from './Grid';
@@ -38,6 +38,7 @@ function OfApplication({ application, title }: { application: Application; title
   const [text, setText] = useSearchParam('q');
   const [typed, setTyped] = useState(text);
   const [choices, setChoices] = useChoices(application.id);
+  useLinkedFilter(application.id, choices, setChoices);
   const [page, setPage] = useState(0);
   const [hidden, setHidden] = useHidden(application.id);
   const [creating, setCreating] = useSearchParam('create');

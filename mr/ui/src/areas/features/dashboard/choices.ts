@@ -1,9 +1,10 @@
 /** What somebody chose to see of an application's grid: in the address, at the server, or in this browser. */
 import { useQueryClient } from '@tanstack/react-query';
-import { useCallback, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { call } from '@/api/client';
 import { useApi } from '@/api/hooks';
 import { remember, remembered } from '@/app/memory';
+import { useSearchParam } from '@/app/navigate';
 import { useMe } from '@/app/session';
 import { useNotify } from '@/kit';
 import type { FeatureType } from '../model/wire';
@@ -31,6 +32,19 @@ export function useChoices(applicationId: string): [Choices, (next: Choices) => 
     [name],
   );
   return [changed[name] ?? stored, set];
+}
+
+/** A link to the features of a filter (`?filter=`) chooses it, as if by hand. */
+export function useLinkedFilter(applicationId: string, choices: Choices, setChoices: (next: Choices) => void): void {
+  const [linked, setLinked] = useSearchParam('filter');
+  const [application] = useSearchParam('application', applicationId);
+  // The application of a link is shown a moment after its address.
+  const here = application === applicationId;
+  useEffect(() => {
+    if (linked === '' || !here) return;
+    setChoices({ ...choices, types: [], filters: [linked] });
+    setLinked('');
+  }, [linked, setLinked, here, choices, setChoices]);
 }
 
 function readChoices(text: string | null): Choices {
