@@ -70,7 +70,7 @@ function AccountPermissions({ accountId, application }: { accountId: string; app
   const query = useApi('getServiceAccount', { id: accountId, includePermissions: true, byApplicationId: application.id });
   const account = query.data;
   const draft = useTicks(useMemo(() => account && ticksOf(account), [account]), ENVIRONMENT_ROLES);
-  const { save, busy, error, others } = useSaving(account, application, draft.ticks, async () => {
+  const { save, busy, error, others } = useSaving(account, application, draft, async () => {
     await query.refetch();
   });
   if (query.isPending) return <Loading />;
@@ -113,7 +113,7 @@ const WRITING: ReadonlySet<EnvironmentRole> = new Set(['LOCK', 'UNLOCK', 'CHANGE
 function useSaving(
   account: ServiceAccount | undefined,
   application: Application,
-  ticks: Ticks<EnvironmentRole>,
+  { ticks, saved }: ReturnType<typeof useTicks<EnvironmentRole>>,
   reload: () => Promise<void>,
 ) {
   const t = useTexts();
@@ -138,6 +138,7 @@ function useSaving(
         // Without filters in it: they stay as they are.
         body: { id, name, permissions, ...(version === undefined ? {} : { version }) },
       });
+      saved(ticks);
       notify.success(t.applications.matrix.saved);
     } catch (refused) {
       if (!hasStatus(refused, 422)) {

@@ -21,11 +21,14 @@ export function useTicks<Role extends string>(stored: Ticks<Role> | undefined, a
   }, [stored, all]);
   const set = useCallback((mine: Ticks<Role>) => setDraft((before) => before && { ...before, mine }), []);
   const reset = useCallback(() => setDraft((before) => before && { ...before, mine: before.base }), []);
+  // What was sent is what is stored: nobody has to wait for the next answer before they may leave.
+  const saved = useCallback((sent: Ticks<Role>) => setDraft((before) => before && { ...before, base: sent }), []);
   return {
     ticks: draft?.mine ?? {},
     base: draft?.base ?? {},
     changed: draft === null ? 0 : changedBoxes(draft.base, draft.mine),
     set,
     reset,
+    saved,
   };
 }
