@@ -17,7 +17,7 @@ export function Shortcuts() {
         {t.frame.shortcutList.map(([keys, text]) => (
           <Group key={keys} justify="space-between" wrap="nowrap">
             <Text size="sm">{text}</Text>
-            <Kbd>{keys}</Kbd>
+            <Kbd style={{ flexShrink: 0, whiteSpace: 'nowrap' }}>{keys}</Kbd>
           </Group>
         ))}
       </Stack>

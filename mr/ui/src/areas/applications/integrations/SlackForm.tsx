@@ -26,8 +26,7 @@ export function SlackForm(props: IntegrationFormProps) {
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (!unsaved) return;
-    const saved = await integration.save(change);
-    if (saved !== undefined) show(saved);
+    await integration.save(change, show);
   };
   return (
     <form onSubmit={submit} noValidate>

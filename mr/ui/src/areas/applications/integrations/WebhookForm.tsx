@@ -42,8 +42,7 @@ export function WebhookForm(props: IntegrationFormProps) {
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (!unsaved || wrong) return;
-    const saved = await integration.save(change);
-    if (saved !== undefined) show(saved);
+    await integration.save(change, show);
   };
   return (
     <form onSubmit={submit} noValidate>

@@ -17,19 +17,18 @@ export function useIntegration({ environment, messageType }: IntegrationFormProp
     error,
     busy: update.isPending,
     testing: test.isPending,
-    /** Sends only what differs. The settings as they are stored then, or undefined when they were refused. */
-    async save(change: Record<string, string>): Promise<SettingsMap | undefined> {
+    /** Sends only what differs. `show` gets the settings as they are stored then, before anybody is told. */
+    async save(change: Record<string, string>, show: (saved: SettingsMap) => void): Promise<void> {
       setError(null);
       try {
         const saved = await update.mutateAsync({
           params: { id: applicationId, includeDetails: true },
           body: { id, version, webhookEnvironmentInfo: change },
         });
+        if (saved.webhookEnvironmentInfo !== undefined) show(saved.webhookEnvironmentInfo);
         notify.success(t.saved);
-        return saved.webhookEnvironmentInfo;
       } catch (refused) {
         setError(refused);
-        return undefined;
       }
     },
     async test() {

@@ -72,9 +72,9 @@ function Editor({ application, group, production, onReload }: EditorProps) {
   const t = useTexts();
   const words = t.strategies.groups;
   const me = useMe();
-  const { draft, setDraft, before, merged, unsaved, reset } = useDraft(group);
+  const { draft, setDraft, before, merged, unsaved, reset, saved } = useDraft(group);
   const [asking, setAsking] = useState(false);
-  const { save, busy, error, savedAt } = useSave(application, group, draft, onReload);
+  const { save, busy, error, savedAt } = useSave(application, group, draft, { onSaved: () => saved(before, draft), onReload });
   const editor = environmentRoles(me, group.environmentId, application.portfolioId).has('CHANGE_VALUE');
   const usable = unsaved && isComplete(draft);
   return (
@@ -143,11 +143,19 @@ function useDraft(group: FeatureGroup) {
     merged: state.merged,
     unsaved: !sameGroup(state.before, state.draft),
     setDraft: (draft: GroupDraft) => setState((old) => ({ ...old, draft })),
+    /** What was sent is stored, unless an answer that came meanwhile knows better. */
+    saved: (base: GroupDraft, sent: GroupDraft) =>
+      setState((old) => (sameGroup(old.before, base) ? { ...old, before: sent, merged: false } : old)),
     reset: () => setState((old) => ({ ...old, draft: old.before, merged: false })),
   };
 }
 
-function useSave(application: Application, group: FeatureGroup, draft: GroupDraft, onReload: () => Promise<void>) {
+interface Saving {
+  onSaved: () => void;
+  onReload: () => Promise<void>;
+}
+
+function useSave(application: Application, group: FeatureGroup, draft: GroupDraft, { onSaved, onReload }: Saving) {
   const t = useTexts().strategies.groups;
   const notify = useNotify();
   const [error, setError] = useState<unknown>(null);
@@ -163,6 +171,7 @@ function useSave(application: Application, group: FeatureGroup, draft: GroupDraf
       setError(refused);
       throw refused;
     }
+    onSaved();
     setSavedAt(Date.now());
     notify.success(t.applied);
   };
