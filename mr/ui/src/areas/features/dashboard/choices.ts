@@ -1,6 +1,6 @@
 /** What somebody chose to see of an application's grid: in the address, at the server, or in this browser. */
 import { useQueryClient } from '@tanstack/react-query';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call } from '@/api/client';
 import { useApi } from '@/api/hooks';
 import { remember, remembered } from '@/app/memory';
@@ -40,8 +40,12 @@ export function useLinkedFilter(applicationId: string, choices: Choices, setChoi
   const [application] = useSearchParam('application', applicationId);
   // The application of a link is shown a moment after its address.
   const here = application === applicationId;
+  const taken = useRef('');
   useEffect(() => {
-    if (linked === '' || !here) return;
+    // The address is cleared a moment later: until then the same link must not be followed again.
+    if (!here || linked === taken.current) return;
+    taken.current = linked;
+    if (linked === '') return;
     setChoices({ ...choices, types: [], filters: [linked] });
     setLinked('');
   }, [linked, setLinked, here, choices, setChoices]);
