@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Response,
     async_playwright,
@@ -42,6 +43,11 @@ TABLET: Final = {"width": 768, "height": 1024}
 DEADLINE_MS: Final = 30_000
 expect.set_options(timeout=DEADLINE_MS)
 _COUNTED: Final = {"moderate", "serious", "critical"}
+_COLOURS_AT_REST: Final = """() => Promise.all(
+    document.getAnimations()
+        .filter((each) => each instanceof CSSTransition)
+        .map((each) => each.finished.catch(() => null)),
+).then(() => null)"""
 
 
 @cache
@@ -106,6 +112,66 @@ class Person:
         path = SCREENSHOTS / f"{name}.png"
         await self.page.screenshot(path=path, animations="disabled")
         return path
+
+    async def look(self, name: str) -> None:
+        """Take its picture and ask axe, by day and by night: the page follows while it is open."""
+        await self.settle()
+        await self.screenshot(f"{name}-light")
+        assert await self.violations() == []
+        await self.turn("dark")
+        await self.screenshot(f"{name}-dark")
+        assert await self.violations(only="color-contrast") == []
+        await self.turn("light")
+        assert self.faults == []
+
+    async def turn(self, scheme: Literal["light", "dark"]) -> None:
+        """Let it become night or day, and wait until no colour is on its way any more."""
+        await self.page.emulate_media(color_scheme=scheme)
+        await self.page.locator(f"html[data-mantine-color-scheme={scheme}]").wait_for()
+        await self.page.evaluate(_COLOURS_AT_REST)
+
+    async def told(self, text: str) -> None:
+        """Wait until the page says this at its lower edge, and close it: the next may say the same."""
+        await expect(self.page.locator(".mantine-Notification-root").filter(has_text=text)).to_be_visible()
+        await self.clear_notices()
+
+    def dialog(self, name: str) -> Locator:
+        """The dialog of this title."""
+        return self.page.get_by_role("dialog", name=name)
+
+    async def choose(self, label: str, option: str) -> None:
+        """Choose from a list that opens."""
+        box = self.page.get_by_role("combobox", name=label).or_(self.page.get_by_role("textbox", name=label))
+        await box.first.click()
+        await self.page.get_by_role("option", name=option).click()
+
+    async def create(self, button: str, **fields: str) -> None:
+        """Open a dialog by its button, fill it in, send it, and see it go."""
+        await self.page.get_by_role("button", name=button, exact=True).first.click()
+        await self.fill_in(button, "Create", **fields)
+
+    async def fill_in(self, title: str, send: str, **fields: str) -> None:
+        """Fill in the dialog of this title, send it, and see it go."""
+        form = self.dialog(title)
+        for label, text in fields.items():
+            await form.get_by_label(label, exact=False).first.fill(text)
+        await form.get_by_role("button", name=send, exact=True).click()
+        await expect(form).to_be_hidden()
+
+    async def pick(self, menu: str, entry: str) -> None:
+        """Choose what is to be done from the menu behind a button."""
+        await self.page.get_by_role("button", name=menu, exact=True).click()
+        await self.page.get_by_role("menuitem", name=entry, exact=True).click()
+
+    async def confirm(self, question: str, answer: str, *, typed: str = "") -> None:
+        """Answer a question; what has to be typed first is not yet answered without."""
+        asked = self.dialog(question)
+        button = asked.get_by_role("button", name=answer, exact=True)
+        if typed:
+            await expect(button).to_be_disabled()
+            await asked.get_by_label(f"Type {typed} to confirm").fill(typed)
+        await button.click()
+        await expect(asked).to_be_hidden()
 
     async def violations(self, *, only: str = "") -> list[str]:
         """Return what axe finds on this page that is more than minor, one line each; `only` by this rule."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.support.admin import ALL_ROLES, Admin, Application, attribute, strategy
+from tests.support.admin import ALL_ROLES, PASSWORD, Admin, Application, attribute, strategy
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Example:
         words = {"portfolio": self.portfolio_id, "application": self.application.id}
         words |= {"strategy": self.strategy_id} if path == "/edit-application-strategy" else {}
         words |= {"group": self.group_id} if path == "/edit-feature-group-strategy-values" else {}
-        return f"{address}?{urlencode(words)}"
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(words)}"
 
 
 async def make_example(admin: Admin) -> Example:
@@ -119,6 +119,26 @@ async def add_group(
         updateApplicationGroupRoles="true",
     )
     return str(group["id"])
+
+
+async def register(admin: Admin, name: str, groups: Sequence[str]) -> str:
+    """Invite somebody into these groups and register them, with the tests' password; answer their e-mail."""
+    email = f"{name.lower()}@burgee.example"
+    invited = await admin.call(
+        "POST", "/person", {"email": email, "personType": "person", "groupIds": list(groups)}
+    )
+    await admin.call(
+        "POST",
+        "/authentication",
+        {
+            "name": name.capitalize(),
+            "email": email,
+            "password": PASSWORD,
+            "confirmPassword": PASSWORD,
+            "registrationToken": invited["token"],
+        },
+    )
+    return email
 
 
 async def _features(admin: Admin, application: Application, staging: str) -> None:

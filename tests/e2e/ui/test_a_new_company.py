@@ -54,17 +54,6 @@ async def company(browser: Browser, empty: PartyProcess) -> AsyncIterator[Compan
         yield Company(ada, grace)
 
 
-async def choose(person: Person, label: str, option: str) -> None:
-    """Choose from a list that opens."""
-    box = person.page.get_by_role("combobox", name=label).or_(person.page.get_by_role("textbox", name=label))
-    await box.first.click()
-    await person.page.get_by_role("option", name=option).click()
-
-
-def dialog(person: Person, name: str) -> Locator:
-    return person.page.get_by_role("dialog", name=name)
-
-
 async def give(form: Page | Locator, email: str, password: str) -> None:
     await form.get_by_role("textbox", name="E-mail").fill(email)
     await form.get_by_label("Password", exact=True).fill(password)
@@ -76,16 +65,6 @@ async def close(shown: Locator) -> None:
     await expect(shown).to_be_hidden()
 
 
-async def create(person: Person, button: str, **fields: str) -> None:
-    """Open a dialog by its button, fill it in, send it, and see it go."""
-    await person.page.get_by_role("button", name=button, exact=True).first.click()
-    form = dialog(person, button)
-    for label, text in fields.items():
-        await form.get_by_label(label, exact=False).first.fill(text)
-    await form.get_by_role("button", name="Create", exact=True).click()
-    await expect(form).to_be_hidden()
-
-
 async def test_the_first_visitor_sets_the_server_up(company: Company) -> None:
     ada, page = company.ada, company.ada.page
     await ada.open("/")
@@ -95,30 +74,31 @@ async def test_the_first_visitor_sets_the_server_up(company: Company) -> None:
     await page.get_by_label("E-mail").fill(ADA)
     await page.get_by_label("New password").fill(PASSWORD)
     await page.get_by_label("Repeat the password").fill(PASSWORD)
-    assert await ada.violations() == []
-    await ada.screenshot("setup-light")
+    await ada.look("setup")
     await page.get_by_role("button", name="Continue").click()
     await page.get_by_label("Organisation").fill("Harbour & Sons")
     await page.get_by_label("First portfolio").fill("Harbour")
+    await ada.look("setup-organisation")
     await page.get_by_role("button", name="Finish").click()
     await expect(page.get_by_role("heading", name="Burgee is ready")).to_be_visible()
+    await ada.look("setup-done")
     await page.get_by_role("button", name="Begin").click()
     await expect(page.get_by_role("heading", name="Applications", level=1)).to_be_visible()
 
 
 async def test_an_application_with_a_second_environment(company: Company) -> None:
     ada, page = company.ada, company.ada.page
-    await create(ada, "Create application", Name="Chandlery", Description="Ropes and lanterns")
+    await ada.create("Create application", Name="Chandlery", Description="Ropes and lanterns")
     await expect(page.get_by_text("Chandlery was created")).to_be_visible()
     await page.get_by_role("link", name="Environments", exact=True).click()
-    await create(ada, "Create environment", Name="staging")
+    await ada.create("Create environment", Name="staging")
     await expect(page.get_by_text("staging was created.")).to_be_visible()
 
 
 async def test_a_group_is_made_and_somebody_is_invited_into_it(company: Company) -> None:
     ada, page = company.ada, company.ada.page
     await page.get_by_role("link", name="Groups", exact=True).click()
-    await create(ada, "Create group", Name="Deck crew")
+    await ada.create("Create group", Name="Deck crew")
     await page.get_by_role("link", name="Users", exact=True).click()
     await page.get_by_role("link", name="Invite somebody").click()
     await page.get_by_role("textbox", name="E-mail").fill(GRACE)
@@ -151,6 +131,7 @@ async def test_the_invited_register_and_get_in(company: Company) -> None:
     await page.get_by_label("Name").fill("Grace")
     await page.get_by_label("New password").fill(PASSWORD)
     await page.get_by_label("Repeat the password").fill(PASSWORD)
+    await company.grace.look("invited")
     await page.get_by_role("button", name="Accept and sign in").click()
     await expect(page.get_by_role("heading", name="Features", level=1)).to_be_visible()
     await expect(page.get_by_role("link", name="Users", exact=True)).to_have_count(0)
@@ -159,7 +140,7 @@ async def test_the_invited_register_and_get_in(company: Company) -> None:
 async def test_a_service_account_gets_keys_that_work(company: Company) -> None:
     ada, page = company.ada, company.ada.page
     await page.get_by_role("link", name="Service accounts", exact=True).click()
-    await create(ada, "Create service account", Name="Web shop")
+    await ada.create("Create service account", Name="Web shop")
     await page.get_by_role("link", name="Service account permissions", exact=True).click()
     for environment in ("production", "staging"):
         await page.get_by_label(f"{environment}: Read", exact=True).check()
@@ -184,7 +165,7 @@ async def test_features_of_two_types_get_values_and_a_strategy(company: Company,
     grace, page = company.grace, company.grace.page
     for name, kind in (("Free shipping", "On or off"), ("Lantern prices", "JSON")):
         await page.get_by_role("button", name="New feature").first.click()
-        form = dialog(grace, "New feature")
+        form = grace.dialog("New feature")
         await form.get_by_role("textbox", name="Name").fill(name)
         await form.get_by_text(kind, exact=True).click()
         await form.get_by_role("button", name="Create", exact=True).click()
@@ -198,7 +179,7 @@ async def test_features_of_two_types_get_values_and_a_strategy(company: Company,
         position={"x": 90, "y": 20}
     )
     await page.get_by_role("button", name="Add a strategy").click()
-    strategy = dialog(grace, "New strategy")
+    strategy = grace.dialog("New strategy")
     await strategy.get_by_role("textbox", name="Name").fill("Norwegians")
     await strategy.get_by_role("button", name="Add a condition").click()
     await page.get_by_role("menuitem", name="Country").click()
@@ -213,7 +194,7 @@ async def test_features_of_two_types_get_values_and_a_strategy(company: Company,
     await strategy.get_by_role("button", name="Take over").click()
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_text("Saved in staging.")).to_be_visible()
-    await close(dialog(grace, "Free shipping"))
+    await close(grace.dialog("Free shipping"))
 
     await page.get_by_role("gridcell", name=re.compile("^Lantern prices, staging")).click()
     document = page.get_by_role("textbox", name="Default value")
@@ -231,7 +212,7 @@ async def test_features_of_two_types_get_values_and_a_strategy(company: Company,
     await grace.settle()
     await grace.screenshot("history-light")
     assert await grace.violations() == []
-    await close(dialog(grace, "Lantern prices"))
+    await close(grace.dialog("Lantern prices"))
 
 
 async def test_a_webhook_is_tested_and_its_delivery_is_listed(company: Company) -> None:
@@ -268,13 +249,13 @@ async def test_a_feature_group_and_a_strategy_of_the_application(company: Compan
     await expect(page.get_by_text("A tenth was created.")).to_be_visible()
 
     await page.get_by_role("link", name="Feature groups", exact=True).click()
-    await create(ada, "Create feature group", Name="Night sale")
+    await ada.create("Create feature group", Name="Night sale")
     await page.get_by_role("button", name="Add strategy").click()
-    strategy = dialog(ada, "Add strategy")
+    strategy = ada.dialog("Add strategy")
     await strategy.get_by_role("textbox", name="Name").fill("Half of them")
     await strategy.get_by_role("textbox", name="Share of callers").fill("50")
     await strategy.get_by_role("button", name="Save").click()
-    await choose(ada, "Add a feature", "Free shipping")
+    await ada.choose("Add a feature", "Free shipping")
     await page.get_by_role("button", name="Apply all").click()
     asked = page.get_by_role("dialog")
     await expect(asked).to_contain_text("free_shipping joins with the value")
@@ -306,7 +287,7 @@ async def test_a_forgotten_password_is_replaced(company: Company) -> None:
     await grace.page.goto(f"{grace.url}/feature-dashboard")
     await give(grace.page, GRACE, temporary)
     await expect(grace.page.get_by_role("heading", name="Choose a new password")).to_be_visible()
-    await grace.screenshot("forced-password-light")
+    await grace.look("forced-password")
     await grace.page.get_by_label("New password").fill(CHOSEN)
     await grace.page.get_by_label("Repeat the password").fill(CHOSEN)
     await grace.page.get_by_role("button", name="Set password and go on").click()

@@ -4,18 +4,17 @@ Its picture is kept in build/screenshots, for people to look at.
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.support.admin import EMAIL, PASSWORD, open_admin
 from tests.support.browser import TABLET, Person, open_person
 from tests.support.example import Example, make_example
-from tests.support.party import PartyProcess
+from tests.support.party import PartyProcess, running_party
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -26,12 +25,17 @@ PATHS = [
     for path in re.findall(r"path: '([^']+)'", file.read_text())
 ]
 OUTSIDE_A_SESSION = {"/login", "/setup", "/register-url", "/forgot-password", "/oauth2-failure"}
-COLOURS_AT_REST = """() => Promise.all(
-    document.getAnimations()
-        .filter((each) => each instanceof CSSTransition)
-        .map((each) => each.finished.catch(() => null)),
-).then(() => null)"""
 SCREENS = [path for path in PATHS if path not in OUTSIDE_A_SESSION]
+# What a choice on a screen turns it into.
+CHOICES = ["/app-settings/integrations?type=slack"]
+
+
+@pytest.fixture(scope="module")
+def party(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PartyProcess]:
+    """A server that keeps secrets sealed, and so has all settings and integrations to show."""
+    sealed = {"BURGEE_ENCRYPTION_PASSWORD": "a password for tests"}
+    with running_party(tmp_path_factory.mktemp("screens"), settings=sealed) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -56,7 +60,7 @@ async def stranger(browser: Browser, party: PartyProcess) -> AsyncIterator[Perso
 
 
 def named(path: str) -> str:
-    return path.strip("/").replace("/$id", "").replace("/", "-")
+    return path.strip("/").replace("/$id", "").replace("/", "-").replace("?type=", "-")
 
 
 async def test_the_screens_are_found() -> None:
@@ -64,37 +68,31 @@ async def test_the_screens_are_found() -> None:
     assert set(PATHS) >= OUTSIDE_A_SESSION
 
 
-async def turn(person: Person, scheme: Literal["light", "dark"]) -> None:
-    """Let it become night or day, and wait until no colour is on its way any more."""
-    await person.page.emulate_media(color_scheme=scheme)
-    await person.page.locator(f"html[data-mantine-color-scheme={scheme}]").wait_for()
-    await person.page.evaluate(COLOURS_AT_REST)
-
-
-async def look(person: Person, name: str) -> None:
-    """Take its picture and ask axe, by day and by night: the page follows while it is open."""
-    await person.settle()
-    await person.screenshot(f"{name}-light")
-    assert await person.violations() == []
-    await turn(person, "dark")
-    await person.screenshot(f"{name}-dark")
-    assert await person.violations(only="color-contrast") == []
-    await turn(person, "light")
-    assert person.faults == []
-
-
-@pytest.mark.parametrize("path", SCREENS)
+@pytest.mark.parametrize("path", SCREENS + CHOICES)
 async def test_a_screen(path: str, person: Person, example: Example) -> None:
     await person.open(example.fill(path))
     await person.page.get_by_role("heading", level=1).first.wait_for()
-    await look(person, named(path))
+    await person.look(named(path))
+
+
+async def test_what_needs_sealing_is_offered(person: Person, example: Example) -> None:
+    await person.open("/system-config")
+    await expect(person.page.get_by_label("Bot token")).to_be_editable()
+    await person.open(example.fill(CHOICES[0]))
+    await expect(person.page.get_by_label("Channel id")).to_be_editable()
+
+
+async def test_an_address_that_leads_nowhere(person: Person) -> None:
+    await person.open("/no-such-screen")
+    await person.page.get_by_role("heading", name="There is no such page").wait_for()
+    await person.look("not-found")
 
 
 @pytest.mark.parametrize("path", sorted(OUTSIDE_A_SESSION - {"/setup"}))
 async def test_a_screen_outside_a_session(path: str, stranger: Person) -> None:
     await stranger.open(path)
     await stranger.page.get_by_role("heading").first.wait_for()
-    await look(stranger, named(path))
+    await stranger.look(named(path))
 
 
 async def test_a_screen_opened_at_night_is_dark(browser: Browser, party: PartyProcess) -> None:

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.support.admin import EMAIL, PASSWORD, Admin, open_admin
+from tests.support.admin import EMAIL, PASSWORD, open_admin
 from tests.support.browser import Person, open_person
-from tests.support.example import Example, add_group, make_example
+from tests.support.example import Example, add_group, make_example, register
 from tests.support.party import PartyProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -26,6 +26,8 @@ MENUS = {
     "superuser": ALL | SETTINGS | PORTFOLIO | ORGANIZATION | {"Portfolios", "System configuration"},
     "admin": ALL | SETTINGS | PORTFOLIO | ORGANIZATION,
     "creator": ALL | {"Feature filters"},
+    "editor": ALL | {"Feature filters"},
+    "strategist": ALL | {"Feature filters"},
     "reader": ALL | {"Feature filters"},
     "locker": ALL | {"Feature filters"},
     "changer": ALL | {"Feature filters"},
@@ -36,8 +38,16 @@ FOREIGN = {
     "changer": ("/users", "/audit", "/groups", "/app-settings/environments", "/system-config"),
     "stranger": ("/feature-filters", "/create-user"),
 }
+APPLICATION_ROLES = {
+    "creator": ["FEATURE_CREATE"],
+    "editor": ["FEATURE_EDIT_AND_DELETE"],
+    "strategist": ["APP_STRATEGY_EDIT_AND_DELETE"],
+}
+BLIND = {"creator", "strategist"}
 ENVIRONMENT_ROLES = {
     "reader": ["READ"],
+    # Without a value that may be seen there is no grid to edit features in.
+    "editor": ["READ"],
     "locker": ["READ", "LOCK", "UNLOCK"],
     "changer": ["READ", "CHANGE_VALUE", "LOCK", "UNLOCK"],
 }
@@ -58,7 +68,9 @@ class Crew:
         """Somebody of the role, who signs in once for all tests."""
         if role not in self.people:
             email = EMAIL if role == "superuser" else f"{role}@burgee.example"
-            person = await self.open.enter_async_context(open_person(self.browser, self.url))
+            # Also while signing in, which leads to the features at once.
+            opened = open_person(self.browser, self.url, expected=set(expected))
+            person = await self.open.enter_async_context(opened)
             await person.sign_in(email, PASSWORD)
             self.people[role] = person
         person = self.people[role]
@@ -82,36 +94,17 @@ async def recruit(browser: Browser, party: PartyProcess, stack: AsyncExitStack) 
         admins = next(each["id"] for each in shown["groups"] if each.get("admin"))
         await register(admin, "admin", [admins])
         await register(admin, "stranger", [])
-        creators = await add_group(admin, example.application, "creator", ["FEATURE_CREATE"], {})
-        await register(admin, "creator", [creators])
-        for name, roles in ENVIRONMENT_ROLES.items():
-            group = await add_group(admin, example.application, name, [], {example.staging: roles})
+        for name in APPLICATION_ROLES | ENVIRONMENT_ROLES:
+            there = {example.staging: ENVIRONMENT_ROLES[name]} if name in ENVIRONMENT_ROLES else {}
+            group = await add_group(admin, example.application, name, APPLICATION_ROLES.get(name, []), there)
             await register(admin, name, [group])
     return Crew(example, browser, party.url, stack)
-
-
-async def register(admin: Admin, name: str, groups: list[str]) -> None:
-    email = f"{name}@burgee.example"
-    invited = await admin.call(
-        "POST", "/person", {"email": email, "personType": "person", "groupIds": groups}
-    )
-    await admin.call(
-        "POST",
-        "/authentication",
-        {
-            "name": name.capitalize(),
-            "email": email,
-            "password": PASSWORD,
-            "confirmPassword": PASSWORD,
-            "registrationToken": invited["token"],
-        },
-    )
 
 
 @pytest.mark.parametrize("role", MENUS)
 async def test_the_menu_has_what_the_role_can_use(role: str, crew: Crew) -> None:
     # 404: values of environments that are not theirs.
-    async with crew.signed_in(role, {404} if role == "creator" else ()) as person:
+    async with crew.signed_in(role, {404} if role in BLIND else ()) as person:
         menu = person.page.get_by_role("navigation", name="Main menu")
         await expect(menu.get_by_role("link")).to_have_count(len(MENUS[role]))
         assert set(await menu.get_by_role("link").all_inner_texts()) == MENUS[role]
@@ -192,3 +185,48 @@ async def test_who_creates_features_sees_no_values(crew: Crew) -> None:
         await form.get_by_role("textbox", name="Name").fill("A telescope")
         await form.get_by_role("button", name="Create", exact=True).click()
         await expect(page.get_by_text("“A telescope” is there")).to_be_visible()
+
+
+async def test_who_edits_features_changes_and_deletes_them_but_no_value(crew: Crew) -> None:
+    async with crew.signed_in("editor") as person:
+        page = person.page
+        await person.open(crew.example.fill("/feature-dashboard"))
+        switch = page.get_by_role("switch", name="Feature NEW_CART in staging")
+        await expect(switch).to_have_attribute("aria-disabled", "true")
+        await person.create("New feature", Name="A sextant")
+        await person.told("“A sextant” is there")
+        await person.pick("Actions for A sextant", "Edit details")
+        await person.fill_in("Feature details", "Save", Name="An octant")
+        await person.pick("Actions for An octant", "Delete")
+        await person.confirm("Delete “An octant”?", "Delete", typed="a_sextant")
+        await person.told("“An octant” is deleted.")
+        await expect(page.get_by_role("rowheader", name="An octant")).to_have_count(0)
+
+        await person.open(crew.example.fill("/application-strategies"))
+        await expect(page.get_by_role("link", name="Norwegians")).to_be_visible()
+        await expect(page.get_by_role("link", name="Create strategy")).to_have_count(0)
+        await expect(page.get_by_role("button", name="More about Norwegians")).to_have_count(0)
+
+
+async def test_who_edits_strategies_makes_and_deletes_them_but_no_feature(crew: Crew) -> None:
+    # 404: values of environments that are not theirs.
+    async with crew.signed_in("strategist", {404}) as person:
+        page = person.page
+        await person.open(crew.example.fill("/application-strategies"))
+        await page.get_by_role("link", name="Create strategy").click()
+        await page.get_by_role("textbox", name="Name").fill("Sailors")
+        await page.get_by_role("textbox", name="Share of callers").fill("5")
+        await page.get_by_role("button", name="Create", exact=True).click()
+        await person.told("Sailors was created.")
+        await page.get_by_role("link", name="Sailors").click()
+        await page.get_by_role("textbox", name="Share of callers").fill("50")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await person.told("Sailors was changed")
+        await expect(page.get_by_role("row", name="Sailors")).to_contain_text("50 %")
+        await person.pick("More about Sailors", "Delete")
+        await person.confirm("Delete Sailors?", "Delete")
+        await person.told("Sailors was deleted.")
+
+        await person.open(crew.example.fill("/feature-dashboard"))
+        await expect(page.get_by_text("You may not see values here")).to_be_visible()
+        await expect(page.get_by_role("button", name="New feature")).to_have_count(0)
