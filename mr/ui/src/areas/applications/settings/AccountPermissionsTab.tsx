@@ -113,7 +113,7 @@ const WRITING: ReadonlySet<EnvironmentRole> = new Set(['LOCK', 'UNLOCK', 'CHANGE
 function useSaving(
   account: ServiceAccount | undefined,
   application: Application,
-  { ticks, saved }: ReturnType<typeof useTicks<EnvironmentRole>>,
+  { base, ticks, saved }: ReturnType<typeof useTicks<EnvironmentRole>>,
   reload: () => Promise<void>,
 ) {
   const t = useTexts();
@@ -138,7 +138,7 @@ function useSaving(
         // Without filters in it: they stay as they are.
         body: { id, name, permissions, ...(version === undefined ? {} : { version }) },
       });
-      saved(ticks);
+      saved(base, ticks);
       notify.success(t.applications.matrix.saved);
     } catch (refused) {
       if (!hasStatus(refused, 422)) {

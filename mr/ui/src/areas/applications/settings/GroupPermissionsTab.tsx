@@ -163,8 +163,8 @@ function useSaving(
           applicationRoles: [{ applicationId: application.id, groupId: group.id, roles: held }],
         },
       });
-      environments.saved(environments.ticks);
-      roles.saved(roles.ticks);
+      environments.saved(environments.base, environments.ticks);
+      roles.saved(roles.base, roles.ticks);
       notify.success(t.applications.matrix.saved);
     } catch (refused) {
       if (!hasStatus(refused, 422)) {

@@ -21,8 +21,13 @@ export function useTicks<Role extends string>(stored: Ticks<Role> | undefined, a
   }, [stored, all]);
   const set = useCallback((mine: Ticks<Role>) => setDraft((before) => before && { ...before, mine }), []);
   const reset = useCallback(() => setDraft((before) => before && { ...before, mine: before.base }), []);
-  // What was sent is what is stored: nobody has to wait for the next answer before they may leave.
-  const saved = useCallback((sent: Ticks<Role>) => setDraft((before) => before && { ...before, base: sent }), []);
+  // What was sent is what is stored: nobody has to wait for the next answer before they may leave. An answer that
+  // was faster knows better.
+  const saved = useCallback(
+    (base: Ticks<Role>, sent: Ticks<Role>) =>
+      setDraft((before) => (before !== null && before.base === base ? { ...before, base: sent } : before)),
+    [],
+  );
   return {
     ticks: draft?.mine ?? {},
     base: draft?.base ?? {},
