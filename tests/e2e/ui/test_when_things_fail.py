@@ -8,23 +8,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.support.admin import EMAIL, PASSWORD, Admin, open_admin
+from tests.support.admin import EMAIL, PASSWORD, Admin
 from tests.support.browser import Person, open_person
-from tests.support.example import Example, make_example
+from tests.support.example import Example
 from tests.support.party import PartyProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def admin(party: PartyProcess) -> AsyncIterator[Admin]:
-    async with open_admin(party.url, party.token) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def example(admin: Admin) -> Example:
-    return await make_example(admin)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
