@@ -123,8 +123,8 @@ async def test_a_worker_that_dies_is_replaced_and_no_connection_attempt_is_lost(
         stack.callback(setattr, knocks, "enough", True)
         await eventually(lambda: knocks.answered >= 50, within_seconds=10)
         os.kill(first[0], signal.SIGKILL)
-        polls = await counted(world)
-        assert polls >= 20, "what the survivor counted, at least"
+        # Which of the two had accepted them is the kernel's affair; what the survivor counts stays.
+        polls = await eventually(lambda: counted_at_least(world, 20), within_seconds=10)
         await eventually(lambda: len(set(world.workers()) - set(first)) == 1, within_seconds=10)
         # Nobody accepts in a new worker's place before it can answer: it never says 503.
         await eventually(lambda: accepted_by_all(world), within_seconds=20)
@@ -141,8 +141,16 @@ async def counted(world: World) -> float:
     return await world.metric("burgee_http_requests_total", route="/features", status="200")
 
 
+async def counted_at_least(world: World, polls: float) -> float:
+    """What `counted` says, or nothing while that is less."""
+    now = await counted(world)
+    return now if now >= polls else 0.0
+
+
 async def accepted_by_all(world: World) -> bool:
     """True once every worker has answered a poll, and so holds its environment."""
+    # Many at once: to few, one worker alone may be always the first.
+    assert set(await asyncio.gather(*(world.poll() for _ in range(20)))) == {200}
     holding = [await world.metric("burgee_edge_environments", worker=str(number)) for number in range(2)]
     return holding == [1, 1]
 
