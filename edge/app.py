@@ -134,7 +134,7 @@ async def open_edge(
     """Open an Edge on a source and a sink; it follows the source until the block ends.
 
     ``registry``: where its metrics go; without one they go nowhere. ``reach`` counts how far changes come;
-    whoever wants to hear of it hands one in, whose `NotedBus` the source hears.
+    whoever wants to hear of it hands one in, through which the source's bus is `noted`.
     """
     reach = reach or ReachLog()
     usage = Usage(registry or CollectorRegistry())

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from common import tracing
 from common.contracts.reports import Reach
+from common.messaging.around import BusAround
 from edge.lateness import Lateness
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
-    from common.contracts.events import Event, Heartbeat
+    from common.contracts.events import Event
     from common.contracts.traces import TraceContext
-    from common.messaging.bus import Bus, Subscriber
+    from common.messaging.bus import Bus
 
 CHANGES_REMEMBERED: Final = 200
 EVENTS_REMEMBERED: Final = 1_024
@@ -185,39 +185,11 @@ class ReachLog:
             del self._by_environment[change.environment_id]
 
 
-class NotedBus:
-    """Satisfies `common.messaging.bus.Bus`: a `ReachLog` hears every event just before the subscriber."""
+def noted(bus: Bus, log: ReachLog) -> Bus:
+    """Return a bus of which the log hears every event just before the subscriber does."""
 
-    def __init__(self, bus: Bus, log: ReachLog) -> None:
-        self._bus = bus
-        self._log = log
+    def note(event: Event, pass_on: Callable[[Event], None]) -> None:
+        log.heard(event)
+        pass_on(event)
 
-    @property
-    def heartbeat_seconds(self) -> float:
-        return self._bus.heartbeat_seconds
-
-    def sync(self) -> None:
-        self._bus.sync()
-
-    @asynccontextmanager
-    async def subscribe(self, subscriber: Subscriber) -> AsyncIterator[None]:
-        async with self._bus.subscribe(_Noting(subscriber, self._log)):
-            yield
-
-
-class _Noting:
-    """Satisfies `Subscriber`: notes, and passes on."""
-
-    def __init__(self, subscriber: Subscriber, log: ReachLog) -> None:
-        self._subscriber = subscriber
-        self._log = log
-
-    def on_event(self, event: Event) -> None:
-        self._log.heard(event)
-        self._subscriber.on_event(event)
-
-    def on_heartbeat(self, heartbeat: Heartbeat) -> None:
-        self._subscriber.on_heartbeat(heartbeat)
-
-    def on_disconnected(self) -> None:
-        self._subscriber.on_disconnected()
+    return BusAround(bus, note)

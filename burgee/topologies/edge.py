@@ -28,7 +28,7 @@ from edge.app import open_edge
 from edge.dachas import DachaPool, open_dacha_pool
 from edge.near import open_near_cache
 from edge.near import report_of as report_of_edge
-from edge.reach import NotedBus, ReachLog
+from edge.reach import ReachLog, noted
 from edge.settings import EdgeSettings
 from edge.sinks import BusSink, NoSink
 from edge.telling import open_telling, over_bus
@@ -68,7 +68,7 @@ async def compose_edge(
             origin = pool
         else:
             raise ValueError("Edge needs a bus or the address of a Dacha")
-        bus = traced(NotedBus(outside or PolledBus(origin.state), reach))
+        bus = traced(noted(outside or PolledBus(origin.state), reach))
         near = await parts.enter_async_context(
             open_near_cache(settings, bus=bus, origin=origin, registry=registry)
         )

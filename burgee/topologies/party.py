@@ -28,7 +28,7 @@ from dacha.app import open_dacha
 from dacha.lookups import Lookups
 from edge.app import open_edge
 from edge.near import report_of as report_of_edge
-from edge.reach import NotedBus, ReachLog
+from edge.reach import ReachLog, noted
 from edge.telling import open_telling
 from mr.db.session import Database
 from mr.origin import DatabaseOrigin
@@ -79,7 +79,7 @@ async def compose_party(
                 on_positions=inside.wake,
             )
         )
-        bus, loads = wrap_bus(traced(NotedBus(inside, reach))), wrap_origin(origin)
+        bus, loads = wrap_bus(traced(noted(inside, reach))), wrap_origin(origin)
         dacha = await parts.enter_async_context(
             open_dacha(settings, bus=bus, origin=loads, registry=registry)
         )

@@ -21,7 +21,7 @@ from dacha.lookups import Lookups
 from dacha.settings import DachaSettings
 from edge.dachas import DachaPool
 from edge.near import open_near_cache, report_of
-from edge.reach import NotedBus, ReachLog
+from edge.reach import ReachLog, noted
 from edge.settings import EdgeSettings
 from tests.support.change_log import ChangeLog, account_id, environment_id
 from tests.support.dachas import ScriptedDacha, ScriptedRequests
@@ -145,7 +145,7 @@ async def running_chain(
         near = await parts.enter_async_context(
             open_near_cache(
                 EdgeSettings(cache_environments=cache_environments),
-                bus=NotedBus(tail.bus(), reach),
+                bus=noted(tail.bus(), reach),
                 origin=pool,
                 registry=registry,
             )

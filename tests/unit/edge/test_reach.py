@@ -12,7 +12,7 @@ from edge.access import Access
 from edge.answers import Answers
 from edge.hub import ENVIRONMENTS_TOLD, Hub, Stream
 from edge.limits import ColdLookups
-from edge.reach import NotedBus, ReachLog
+from edge.reach import ReachLog, noted
 from tests.support.sources import (
     ENVIRONMENT,
     SERVER_KEY,
@@ -275,10 +275,10 @@ async def test_a_noted_bus_tells_the_log_before_the_subscriber() -> None:
             order.append("disconnected")
 
     bus = HandBus()
-    noted = NotedBus(bus, Log())
-    noted.sync()
-    assert (noted.heartbeat_seconds, bus.synced) == (2.0, 1)
-    async with noted.subscribe(Subscriber()):
+    heard = noted(bus, Log())
+    heard.sync()
+    assert (heard.heartbeat_seconds, bus.synced) == (2.0, 1)
+    async with heard.subscribe(Subscriber()):
         assert bus.subscriber is not None
         bus.subscriber.on_event(event(1, position=1, at=0))
         bus.subscriber.on_heartbeat(Heartbeat(term=1, epoch="one", position=1))
