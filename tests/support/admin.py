@@ -308,7 +308,7 @@ def _account(answer: Json) -> Account:
 @asynccontextmanager
 async def open_admin(url: str, token: str = "") -> AsyncIterator[Admin]:
     """A client of the API at `url`; signs in unless a token is given."""
-    timeout = aiohttp.ClientTimeout(total=20)
+    timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         admin = Admin(http, url.rstrip("/"), token)
         if not token:

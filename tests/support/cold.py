@@ -80,5 +80,5 @@ async def _true(condition: Callable[[], bool], what: str) -> None:
     async def ask() -> bool:
         return await asyncio.to_thread(condition)
 
-    known: bool = await eventually(ask, within_seconds=15, what=what)
+    known: bool = await eventually(ask, within_seconds=45, what=what)
     assert known

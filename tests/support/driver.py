@@ -86,7 +86,7 @@ class Driver:
             due = max(due + pause_seconds, loop.time())
             await asyncio.sleep(due - loop.time())
 
-    async def settle(self, *, within_seconds: float = 20.0) -> None:
+    async def settle(self, *, within_seconds: float = 60.0) -> None:
         """With every MR answering again: find out what came of edits without an answer."""
         for admin in self.desk.admins:
             await _until_it_answers(admin, within_seconds)

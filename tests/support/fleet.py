@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tests.support.proxy import Proxy, open_proxy
-from tests.support.sdk import Attributes, Language, Mode, Sdk, SdkSnapshot, open_sdk
+from tests.support.sdk import LIMIT_SECONDS, Attributes, Language, Mode, Sdk, SdkSnapshot, open_sdk
+from tests.support.waiting import PATIENCE_SECONDS
 
 # The Python SDK logs this (as an error) when a network cut its stream; nothing a server can prevent.
 CUT_STREAM = "failed to communicate with featurehub"
@@ -60,18 +61,22 @@ class Fleet:
             raise AssertionError(f"{len(failures)} of {len(asked)} SDKs failed:\n{told}") from failures[0]
         return list(answers)
 
-    async def ready(self, within_seconds: float = 10.0) -> None:
+    async def ready(self, within_seconds: float = 2 * PATIENCE_SECONDS) -> None:
         await self.each(lambda sdk: sdk.ready(within_seconds))
 
-    async def hold(self, key: str, value: Any, within_seconds: float = 5.0) -> None:
+    async def hold(self, key: str, value: Any, within_seconds: float = PATIENCE_SECONDS) -> None:
         await self.each(lambda sdk: sdk.holds(key, value, within_seconds))
 
-    async def lack(self, key: str, within_seconds: float = 5.0) -> None:
+    async def lack(self, key: str, within_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until everybody who can be told has dropped the feature."""
         await self.each(lambda sdk: sdk.lacks(key, within_seconds), of=forgets)
 
     async def see(
-        self, predicate: Callable[[SdkSnapshot], object], within_seconds: float = 5.0, *, what: str = ""
+        self,
+        predicate: Callable[[SdkSnapshot], object],
+        within_seconds: float = PATIENCE_SECONDS,
+        *,
+        what: str = "",
     ) -> None:
         await self.each(lambda sdk: sdk.eventually(predicate, within_seconds, what=what))
 
@@ -102,7 +107,7 @@ async def open_fleet(
     kinds: Sequence[Kind] = ALL,
     attributes: Attributes | None = None,
     interval_seconds: float = 0.2,
-    limit_seconds: float = 120.0,
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> AsyncIterator[Fleet]:
     """SDK processes of these kinds against the server on this port; not yet ready.
 

@@ -17,6 +17,7 @@ from common.contracts.features import FeatureState, WireState, from_wire
 from tests.support.fleet import Fleet, forgets
 from tests.support.ledger import ledger
 from tests.support.sdk import Sdk, SdkSnapshot
+from tests.support.waiting import PATIENCE_SECONDS
 
 QUERY = "SELECT key, version, state FROM delivered WHERE environment_id = "
 
@@ -67,7 +68,7 @@ def agrees(sdk: Sdk, snapshot: SdkSnapshot, expected: dict[str, Delivered]) -> b
 
 
 async def agree(
-    fleet: Fleet, database_url: str, environment_id: str, within_seconds: float = 5.0
+    fleet: Fleet, database_url: str, environment_id: str, within_seconds: float = PATIENCE_SECONDS
 ) -> dict[str, Delivered]:
     """Wait until every SDK of the fleet agrees with the database; answer what that is."""
     began = time.monotonic()

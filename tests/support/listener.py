@@ -54,7 +54,7 @@ class Listener:
     def at(self, path: str) -> list[Heard]:
         return [each for each in self.heard if each.path == path]
 
-    async def wait_for(self, count: int, *, path: str = "", within_seconds: float = 10) -> list[Heard]:
+    async def wait_for(self, count: int, *, path: str = "", within_seconds: float = 30) -> list[Heard]:
         """Wait until at least so many requests came (to a path), and answer them."""
 
         def enough() -> list[Heard] | None:

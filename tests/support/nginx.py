@@ -66,11 +66,11 @@ def _running(folder: Path, port: int, http: str) -> Iterator[None]:
     try:
         eventually_sync(
             lambda: nginx.poll() is not None or is_listening(port),
-            within_seconds=10,
+            within_seconds=30,
             what="nginx to listen",
         )
         assert nginx.poll() is None, (folder / "errors").read_text()
         yield
     finally:
         nginx.terminate()
-        nginx.wait(10)
+        nginx.wait(60)

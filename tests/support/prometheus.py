@@ -27,7 +27,7 @@ ALERTS = ROOT / "charts" / "burgee" / "files" / "alerts.yaml"
 SERVER = shutil.which("prometheus")
 CHECKER = shutil.which("promtool")
 ABSENT = "Prometheus is not here (Debian: apt install prometheus)"
-STOP_SECONDS = 10.0
+STOP_SECONDS = 30.0
 
 
 def boards() -> dict[str, dict[str, Any]]:
@@ -102,7 +102,7 @@ async def prometheus(targets: Mapping[str, Sequence[str]], folder: Path) -> Asyn
         async with aiohttp.ClientSession() as http:
             server = Prometheus(f"http://127.0.0.1:{port}", http)
             ready: Callable[[], bool | Awaitable[bool]] = partial(_ready, server, process)
-            await eventually(ready, within_seconds=30, what="Prometheus to be ready")
+            await eventually(ready, within_seconds=60, what="Prometheus to be ready")
             yield server
     finally:
         process.terminate()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.node import node_binary
-from tests.support.waiting import DeadlineMissed
+from tests.support.waiting import PATIENCE_SECONDS, DeadlineMissed
 
 Language = Literal["js", "python"]
 Mode = Literal["stream", "poll"]
@@ -23,7 +23,9 @@ Attributes = Mapping[str, Sequence[str]]
 ROOT = Path(__file__).resolve().parents[2]
 AGENTS = ROOT / "tests" / "e2e" / "sdk"
 PYTHON = ROOT / ".venv-sdk" / "bin" / "python"
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 60.0
+"""An agent that has just been started imports its SDK first."""
+LIMIT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Sdk:
     async def eventually(
         self,
         predicate: Callable[[SdkSnapshot], object],
-        within_seconds: float = 5.0,
+        within_seconds: float = PATIENCE_SECONDS,
         *,
         what: str = "what was awaited",
     ) -> SdkSnapshot:
@@ -147,10 +149,10 @@ class Sdk:
                 )
             await asyncio.sleep(0.02)
 
-    async def ready(self, within_seconds: float = 10.0) -> SdkSnapshot:
+    async def ready(self, within_seconds: float = 2 * PATIENCE_SECONDS) -> SdkSnapshot:
         return await self.eventually(lambda now: now.ready, within_seconds, what="readiness")
 
-    async def holds(self, key: str, value: Any, within_seconds: float = 5.0) -> SdkSnapshot:
+    async def holds(self, key: str, value: Any, within_seconds: float = PATIENCE_SECONDS) -> SdkSnapshot:
         """Wait until the feature exists with exactly this value (type included)."""
 
         def held(now: SdkSnapshot) -> bool:
@@ -159,7 +161,7 @@ class Sdk:
 
         return await self.eventually(held, within_seconds, what=f"{key} = {value!r}")
 
-    async def lacks(self, key: str, within_seconds: float = 5.0) -> SdkSnapshot:
+    async def lacks(self, key: str, within_seconds: float = PATIENCE_SECONDS) -> SdkSnapshot:
         return await self.eventually(
             lambda now: not now.feature(key).exists, within_seconds, what=f"the end of {key}"
         )
@@ -213,7 +215,7 @@ async def open_sdk(
     keys: Sequence[str],
     attributes: Attributes | None = None,
     interval_seconds: float = 0.2,
-    limit_seconds: float = 120.0,
+    limit_seconds: float = LIMIT_SECONDS,
     name: str = "",
 ) -> AsyncIterator[Sdk]:
     """Start an SDK process and its connection; it has ended afterwards, whatever happened."""

@@ -54,7 +54,7 @@ def shown() -> dict[str, Snippet]:
         f"process.stdout.write(JSON.stringify(snippets({json.dumps(values)})));"
     )
     command = [str(node_binary()), "--no-warnings", "--input-type=module", "--eval", program]
-    told = subprocess.run(command, capture_output=True, check=True, timeout=30)
+    told = subprocess.run(command, capture_output=True, check=True, timeout=120)
     return {
         each["id"]: Snippet(each["id"], each["install"], each["code"]) for each in json.loads(told.stdout)
     }
@@ -94,7 +94,7 @@ async def run_until(
     wanted: re.Pattern[str],
     folder: Path,
     *,
-    within_seconds: float = 20.0,
+    within_seconds: float = 60.0,
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run a program until it has printed what is wanted, then end it and all of its children.

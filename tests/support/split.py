@@ -211,7 +211,7 @@ class Split:
             leading = [each for each in awake if each.metric("burgee_relay_leads") == 1]
             return leading[0] if len(leading) == 1 else None
 
-        found = eventually_sync(leads, within_seconds=20, what="one MR to lead the relay")
+        found = eventually_sync(leads, within_seconds=60, what="one MR to lead the relay")
         assert found is not None
         return found
 

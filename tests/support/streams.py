@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 class SseEvent(NamedTuple):
@@ -45,14 +45,14 @@ class Stream:
             told.extend(event.data)
         return {state["key"] for state in told}
 
-    async def heard(self, name: str, within_seconds: float = 10.0) -> SseEvent:
+    async def heard(self, name: str, within_seconds: float = 20.0) -> SseEvent:
         """Wait for the first event of this name."""
         found = await eventually(
             lambda: self.named(name), within_seconds=within_seconds, what=f"the event {name}"
         )
         return found[0]
 
-    async def changed(self, key: str, within_seconds: float = 5.0, **members: Any) -> SseEvent:
+    async def changed(self, key: str, within_seconds: float = PATIENCE_SECONDS, **members: Any) -> SseEvent:
         """Wait until the newest word about this key has these members."""
 
         def newest() -> SseEvent | None:

@@ -24,6 +24,7 @@ from edge.streams import Streams, Visitor
 from edge.taken import TakenStreams
 from edge.usage import Usage
 from tests.support.sources import MemorySource
+from tests.support.waiting import PATIENCE_SECONDS
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n"
@@ -85,7 +86,7 @@ class Client:
     sock: socket.socket
     unread: bytes = b""
 
-    async def until(self, mark: bytes, *, within_seconds: float = 5.0) -> bytes:
+    async def until(self, mark: bytes, *, within_seconds: float = PATIENCE_SECONDS) -> bytes:
         """Everything not read yet, up to and including the mark."""
         loop = asyncio.get_running_loop()
         searched = 0
@@ -99,7 +100,7 @@ class Client:
         heard, self.unread = self.unread[:end], self.unread[end:]
         return heard
 
-    async def rest(self, *, within_seconds: float = 5.0) -> bytes:
+    async def rest(self, *, within_seconds: float = PATIENCE_SECONDS) -> bytes:
         """Everything not read yet, up to the end of the connection."""
         loop = asyncio.get_running_loop()
         pieces = [self.unread]

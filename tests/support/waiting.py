@@ -8,6 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 15.0
+"""For what happens at once: a machine that has other things to do is given time."""
+
 
 class DeadlineMissed(AssertionError):
     """The condition did not become true in time."""
@@ -16,7 +19,7 @@ class DeadlineMissed(AssertionError):
 async def eventually(
     condition: Callable[[], T | Awaitable[T]],
     *,
-    within_seconds: float = 5.0,
+    within_seconds: float = PATIENCE_SECONDS,
     every_seconds: float = 0.02,
     what: str = "the condition",
 ) -> T:
@@ -35,7 +38,7 @@ async def eventually(
 def eventually_sync(
     condition: Callable[[], T],
     *,
-    within_seconds: float = 5.0,
+    within_seconds: float = PATIENCE_SECONDS,
     every_seconds: float = 0.02,
     what: str = "the condition",
 ) -> T:
