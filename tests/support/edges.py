@@ -21,6 +21,7 @@ from edge.settings import EdgeSettings
 from edge.source import FeatureSource
 from edge.updates import UpdateSink
 from tests.support.sources import CLIENT_KEY, ENVIRONMENT, SERVER_KEY, MemorySink, MemorySource
+from tests.support.waiting import PATIENCE_SECONDS
 
 CLIENT = f"{ENVIRONMENT}/{CLIENT_KEY}"
 SERVER = f"{ENVIRONMENT}/{SERVER_KEY}"
@@ -114,7 +115,9 @@ class EventReader:
     raw: bytes = b""
     events: list[Event] = field(default_factory=list)
 
-    async def next(self, *, within_seconds: float = 5.0, heartbeats: bool = False) -> Event | None:
+    async def next(
+        self, *, within_seconds: float = PATIENCE_SECONDS, heartbeats: bool = False
+    ) -> Event | None:
         """Return the next event; None = the stream has ended. Heartbeats are passed over unless asked for."""
         deadline = time.monotonic() + within_seconds
         while True:
@@ -131,7 +134,7 @@ class EventReader:
             if heartbeats or event.data != "\u2764\ufe0f":
                 return event
 
-    async def until(self, name: str, *, within_seconds: float = 5.0) -> Event:
+    async def until(self, name: str, *, within_seconds: float = PATIENCE_SECONDS) -> Event:
         """Return the next event of that name."""
         while True:
             event = await self.next(within_seconds=within_seconds)
@@ -139,7 +142,7 @@ class EventReader:
             if event.name == name:
                 return event
 
-    async def rest(self, *, within_seconds: float = 5.0) -> list[Event]:
+    async def rest(self, *, within_seconds: float = PATIENCE_SECONDS) -> list[Event]:
         """Return everything up to the end of the stream."""
         found = []
         while (event := await self.next(within_seconds=within_seconds)) is not None:

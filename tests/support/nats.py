@@ -22,6 +22,7 @@ from typing import Any
 from common.settings import BusSettings
 from tests.support.ledger import ledger
 from tests.support.ports import free_port
+from tests.support.processes import freeze
 from tests.support.proxy import Proxy, open_proxy
 from tests.support.waiting import eventually_sync
 
@@ -97,7 +98,7 @@ class NatsServer:
                 process_group=0,
                 env=self._environment,
             )
-        eventually_sync(self._healthy, within_seconds=15, what=f"{self.name} to answer")
+        eventually_sync(self._healthy, within_seconds=60, what=f"{self.name} to answer")
 
     def stop(self) -> None:
         """Shut down in an orderly way: clients are told."""
@@ -112,14 +113,14 @@ class NatsServer:
     def pause(self) -> None:
         """Freeze it: connections stay open, the kernel still accepts, nothing is answered."""
         ledger().fault()
-        self._running().send_signal(signal.SIGSTOP)
+        freeze(self._running().pid)
 
     def resume(self) -> None:
         self._running().send_signal(signal.SIGCONT)
 
     def ask(self, path: str) -> dict[str, Any]:
         """Answer a page of its monitoring port, such as ``varz``, ``connz?subs=1``, ``routez``."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}/{path}", timeout=30) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -177,7 +178,7 @@ class NatsServer:
             return
         self._process.send_signal(sign)
         self._process.send_signal(signal.SIGCONT)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=60)
         self._process = None
 
 
@@ -227,7 +228,7 @@ class NatsCluster:
                 len({route["remote_name"] for route in node.ask("routez")["routes"]}) >= len(running) - 1
                 for node in running
             ),
-            within_seconds=20,
+            within_seconds=60,
             what="the cluster's routes",
         )
 

@@ -92,7 +92,7 @@ class PostgresServer:
                 process_group=0,
                 **self._as_user,
             )
-        eventually_sync(self._answers, within_seconds=30, what="PostgreSQL to answer")
+        eventually_sync(self._answers, within_seconds=120, what="PostgreSQL to answer")
 
     def stop(self) -> None:
         """Shut down fast: connections are cut, committed data is kept."""
@@ -124,7 +124,7 @@ class PostgresServer:
         if self._process is not None and self._process.poll() is not None:
             raise RuntimeError(f"PostgreSQL ended:\n{(self.home / 'postgres.log').read_text()[-2000:]}")
         try:
-            with psycopg.connect(self.url(), connect_timeout=2):
+            with psycopg.connect(self.url(), connect_timeout=10):
                 return True
         except psycopg.OperationalError:
             return False
@@ -133,7 +133,7 @@ class PostgresServer:
         if self._process is None:
             return
         self._process.send_signal(sign)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=120)
         self._process = None
 
 

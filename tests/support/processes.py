@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -20,8 +20,10 @@ from tests.support.ledger import ledger
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
 
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
+FREEZE_SECONDS = 30.0
 LOOPBACK = "127.0.0.1"
 
 
@@ -129,7 +131,7 @@ class BurgeeProcess:
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing is answered."""
         ledger().fault()
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
         self._paused = True
 
     def resume(self) -> None:
@@ -149,7 +151,7 @@ class BurgeeProcess:
 
     def metrics(self) -> "Metrics":
         """Ask for all of its metrics as they are now."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=ANSWER_SECONDS) as answer:
             return Metrics(answer.read().decode())
 
     def metric(self, name: str, **labels: str) -> float:
@@ -191,6 +193,29 @@ class BurgeeProcess:
         if self._paused:
             process.send_signal(signal.SIGCONT)
             self._paused = False
+
+
+def freeze(pid: int) -> None:
+    """Stop a process in all of its threads: the signal comes a moment before they stand still."""
+    os.kill(pid, signal.SIGSTOP)
+    if Path("/proc/self/task").exists():
+        eventually_sync(
+            lambda: stands_still(pid), within_seconds=FREEZE_SECONDS, what=f"process {pid} to stand still"
+        )
+
+
+def stands_still(pid: int) -> bool:
+    """Answer whether every thread is stopped; who has ended does not move either."""
+    return all(state in {"T", "Z", "X"} for state in _states(pid))
+
+
+def _states(pid: int) -> Iterator[str]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            # The name of the program is in brackets, and may hold anything.
+            yield (task / "stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
 
 
 class Metrics:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from tests.support.ledger import ledger
+from tests.support.ports import free_port
 
 CHUNK = 65536
 _REQUEST = re.compile(rb"(GET|PUT|POST|OPTIONS|DELETE|HEAD) (\S+) HTTP/1\.[01]\r\n")
@@ -37,10 +38,12 @@ class Proxy:
         self._turns = deque(upstream_ports)
         self.passes_over = True
         self.requests: list[Request] = []
-        self.port = 0
+        # Not one that the kernel gives away: it must be had again after nobody listened on it for a while.
+        self.port = free_port()
         self.delay_seconds = 0.0
         self._server: asyncio.Server | None = None
         self._links: list[_Link] = []
+        self._over = False
         self._dialling = asyncio.Event()
         self._dialling.set()
         self._passing = {"up": asyncio.Event(), "down": asyncio.Event()}
@@ -102,16 +105,42 @@ class Proxy:
     async def accept(self) -> None:
         """Listen (again), on the same port as before."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=CHUNK)
-            self.port = self._server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port, limit=CHUNK)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = _Link(asyncio.current_task(), [writer])
+    async def close(self) -> None:
+        """Stop listening and end every connection; returns when nothing of them is left."""
+        self._over = True
+        self.release()
+        await self.refuse()
+        self.end_all()
+        if tasks := [link.server for link in self._links]:
+            await asyncio.wait(tasks)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection at once: one that a task has yet to note would be forgotten at the end."""
+        if self._over:
+            writer.transport.abort()
+            return
+        ends = [writer]
+        serving = asyncio.get_running_loop().create_task(self._serve(reader, writer, ends))
+        link = _Link(serving, ends)
         self._links.append(link)
+        serving.add_done_callback(lambda _: self._left(link))
+
+    def _left(self, link: "_Link") -> None:
+        self._links.remove(link)
+        for end in link.ends:
+            end.close()
+        if not link.server.cancelled() and (error := link.server.exception()) is not None:
+            link.server.get_loop().call_exception_handler({"message": "a proxy failed", "exception": error})
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: list[asyncio.StreamWriter]
+    ) -> None:
         try:
             await self._dialling.wait()
             upstream_reader, upstream = await self._dial()
-            link.ends.append(upstream)
+            ends.append(upstream)
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._pump("up", reader, upstream))
                 pumps.create_task(self._pump("down", upstream_reader, writer))
@@ -119,13 +148,6 @@ class Proxy:
             # One side is gone, or the server was never there: the other sees an orderly end, with
             # everything that was sent before.
             pass
-        except* asyncio.CancelledError:
-            # `cut` ended it. The task must not look cancelled: asyncio's streams stumble over that.
-            pass
-        finally:
-            self._links.remove(link)
-            for end in link.ends:
-                end.close()
 
     async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         for _ in range(len(self._turns) - 1 if self.passes_over else 0):
@@ -162,14 +184,13 @@ class _Ended(Exception):
 class _Link(NamedTuple):
     """One connection through the proxy: who serves it, and its ends."""
 
-    server: "asyncio.Task[None] | None"
+    server: "asyncio.Task[None]"
     ends: list[asyncio.StreamWriter]
 
     def cut(self) -> None:
         for end in self.ends:
             end.transport.abort()
-        if self.server is not None:
-            self.server.cancel()
+        self.server.cancel()
 
 
 @asynccontextmanager
@@ -180,6 +201,4 @@ async def open_proxy(*upstream_ports: int) -> AsyncIterator[Proxy]:
     try:
         yield proxy
     finally:
-        proxy.release()
-        await proxy.refuse()
-        proxy.end_all()
+        await proxy.close()

@@ -119,6 +119,9 @@ class MemorySource:
         self.silent_seconds = 0.0
         self.cut_off = False
         self.delay_seconds = 0.0
+        self.gate = asyncio.Event()
+        """Look-ups end only while this is set, as it is at first."""
+        self.gate.set()
         self.lookups: Counter[str] = Counter()
         self.held: Counter[tuple[str, str]] = Counter()
         self._accounts: dict[str, AccountRecord] = {}
@@ -185,6 +188,7 @@ class MemorySource:
         self.lookups[name] += 1
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
+        await self.gate.wait()
         if self.cut_off:
             raise Unavailable("The source is cut off.", retry_after_seconds=1)
         if name in self._accounts or name in self._environments:

@@ -36,7 +36,7 @@ class Standby(PostgresServer):
         self.execute("SELECT pg_wal_replay_pause()")
         eventually_sync(
             lambda: self.execute("SELECT pg_get_wal_replay_pause_state()") == [("paused",)],
-            within_seconds=30,
+            within_seconds=60,
             what="the standby to hold",
         )
 
@@ -49,7 +49,7 @@ class Standby(PostgresServer):
         ((lsn,),) = self._primary.execute("SELECT pg_current_wal_lsn()::text")
         eventually_sync(
             lambda: self.execute(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'::pg_lsn") == [(True,)],
-            within_seconds=30,
+            within_seconds=60,
             what="the standby to catch up",
         )
 

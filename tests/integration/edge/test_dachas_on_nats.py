@@ -13,7 +13,7 @@ from common.errors import Unavailable
 from common.messaging.nats import NatsBus, open_nats_bus
 from common.origins.remote import answer
 from common.reporting import open_reporter
-from edge.dachas import DachaPool, open_dacha_pool
+from edge.dachas import QUESTION_SECONDS, DachaPool, open_dacha_pool
 from tests.support.change_log import ChangeLog, environment_id
 from tests.support.nats import NatsServer, bus_settings, running_nats
 from tests.support.origins import ModelOrigin
@@ -110,21 +110,24 @@ async def test_a_question_is_answered_over_the_bus(server: NatsServer) -> None:
     async with open_scene(server, "dacha-a", "dacha-b") as scene:
         found = await scene.pool.load_environment(HERE)
         assert found.snapshot is not None
-        assert sum(each.asked for each in scene.members) == 1
+        # One more for each time that the answer took so long that another was asked as well.
+        assert sum(each.asked for each in scene.members) <= 1 + scene.count("burgee_edge_dacha_hedges_total")
+        assert any(each.asked for each in scene.members)
 
 
 async def test_with_one_of_two_frozen_nobody_waits_long(server: NatsServer) -> None:
     async with open_scene(server, "dacha-a", "dacha-b") as scene:
         scene.members[0].frozen = True
+        begun = time.monotonic()
         times = []
         for _ in range(100):
-            begun = time.monotonic()
+            asked = time.monotonic()
             assert (await scene.pool.load_environment(HERE)).snapshot is not None
-            times.append(time.monotonic() - begun)
-        # A hedge takes a tenth of a second; few questions may pay it, and none much more.
-        assert sorted(times)[90] < 0.1
-        assert times[-1] < 2
-        assert scene.members[0].asked < 20
+            times.append(time.monotonic() - asked)
+        # Somebody else is asked after a tenth of a second or so; nobody waits for the frozen one to answer.
+        assert sorted(times)[90] < QUESTION_SECONDS / 2
+        # It is left alone, longer and longer, and tried with one question in between.
+        assert scene.members[0].asked < 20 + (time.monotonic() - begun)
 
 
 async def test_without_any_dacha_the_answer_is_unknown_at_once(server: NatsServer) -> None:
@@ -134,7 +137,7 @@ async def test_without_any_dacha_the_answer_is_unknown_at_once(server: NatsServe
             begun = time.monotonic()
             with pytest.raises(Unavailable):
                 await scene.pool.state()
-            return time.monotonic() - begun < 1
+            return time.monotonic() - begun < QUESTION_SECONDS / 2
 
         assert await eventually(refused)
 

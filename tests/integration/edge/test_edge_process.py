@@ -43,11 +43,11 @@ async def test_an_edge_leaves_in_order_and_comes_back_with_what_it_knew(tmp_path
                 await _serves_what_it_knew(edge, http)
                 async with http.get(f"{edge.url}/features/{SDK_KEY}") as answered:
                     stream = EventReader(answered)
-                    await stream.until("features", within_seconds=10)
+                    await stream.until("features", within_seconds=30)
                     async with open_backbone(server, log) as backbone:
                         await eventually(lambda: backbone.bus.connected)
                         await backbone.change("THIRD")
-                        event = await stream.until("feature", within_seconds=15)
+                        event = await stream.until("feature", within_seconds=30)
                         assert event.data["key"] == "THIRD"
         finally:
             await asyncio.to_thread(edge.stop)
@@ -56,14 +56,14 @@ async def test_an_edge_leaves_in_order_and_comes_back_with_what_it_knew(tmp_path
 async def _serves_and_leaves(edge: BurgeeProcess, backbone: Backbone, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{edge.url}/features/{SDK_KEY}") as answered:
         stream = EventReader(answered)
-        await stream.until("features", within_seconds=10)
+        await stream.until("features", within_seconds=30)
         await backbone.change("SECOND")
-        assert (await stream.until("feature", within_seconds=10)).data["key"] == "SECOND"
-        await eventually(lambda: _told(backbone.reports), within_seconds=10)
+        assert (await stream.until("feature", within_seconds=30)).data["key"] == "SECOND"
+        await eventually(lambda: _told(backbone.reports), within_seconds=30)
         edge.ask_to_stop()
-        assert await stream.until("bye", within_seconds=10)
-    await eventually(lambda: backbone.reports[-1].leaving, within_seconds=10)
-    await eventually(lambda: not edge.running, within_seconds=10)
+        assert await stream.until("bye", within_seconds=30)
+    await eventually(lambda: backbone.reports[-1].leaving, within_seconds=30)
+    await eventually(lambda: not edge.running, within_seconds=30)
     assert sum(each.leaving for each in backbone.reports) == 1
 
 

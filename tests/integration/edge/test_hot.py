@@ -4,14 +4,13 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from random import randrange
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from common.serve import running
 from edge.hot import HotProtocol
-from tests.support.edges import CLIENT, NOBODY, running_edge
+from tests.support.edges import CLIENT, NOBODY, Response, running_edge
 from tests.support.sources import MemorySource, account, environment, feature
 from tests.support.waiting import eventually
 
@@ -29,19 +28,20 @@ async def connection(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
         yield reader, writer
     finally:
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Read one answer."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n\r\n")
         lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
         return int(head.split(b" ")[1]), await reader.readexactly(int(lines.get(b"content-length", b"0")))
 
 
 @asynccontextmanager
-async def impatient(source: MemorySource, *, idle: float = 0.4, head: float = 0.4) -> AsyncIterator[str]:
+async def impatient(source: MemorySource, *, idle: float = 1.0, head: float = 1.0) -> AsyncIterator[str]:
     """An Edge in the fast way with shorter times."""
     async with running_edge(source) as edge:
         protocol = edge.edge.protocol(edge.ledger, edge.health)
@@ -66,33 +66,36 @@ async def impatient(source: MemorySource, *, idle: float = 0.4, head: float = 0.
 @pytest.mark.parametrize("requests", [[POLL], [PLAIN], [POLL, PLAIN], [PLAIN, POLL], [POLL, PLAIN, POLL]])
 async def test_a_connection_that_nobody_uses_is_closed_after_its_last_answer(source, requests):
     async with impatient(source) as url, connection(url) as (reader, writer):
-        for request in requests * 3:
-            writer.write(request)
-            assert (await answer(reader))[0] == 200
-            await asyncio.sleep(0.15)
-        answered = time.monotonic() - 0.15
-        async with asyncio.timeout(5):
+        # For longer than it may be idle, with pauses that are much shorter.
+        began = time.monotonic()
+        while time.monotonic() - began < 1.2:
+            for request in requests:
+                asked = time.monotonic()
+                writer.write(request)
+                assert (await answer(reader))[0] == 200
+                await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
-        assert time.monotonic() - answered > 0.3
+        assert time.monotonic() - asked > 0.95
 
 
 @pytest.mark.parametrize("before", [POLL, PLAIN])
 async def test_half_a_head_after_an_answer_has_its_own_time_and_is_told(source, before):
-    async with impatient(source, idle=0.3, head=0.8) as url, connection(url) as (reader, writer):
+    async with impatient(source, idle=1.0, head=2.0) as url, connection(url) as (reader, writer):
         writer.write(before)
         await answer(reader)
         began = time.monotonic()
         writer.write(POLL[:30])
         assert await answer(reader) == (400, b"The request's head did not arrive in time.")
-        assert time.monotonic() - began > 0.7
+        assert time.monotonic() - began > 1.9
         assert await reader.read() == b""
 
 
 async def test_a_slow_head_that_arrives_in_time_is_answered(source):
-    async with impatient(source, idle=0.3, head=2.0) as url, connection(url) as (reader, writer):
+    async with impatient(source, idle=1.0, head=10.0) as url, connection(url) as (reader, writer):
         for _ in range(2):
             writer.write(POLL[:30])
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.3)
             writer.write(POLL[30:])
             assert (await answer(reader))[0] == 200
 
@@ -108,12 +111,13 @@ async def test_all_who_ask_the_same_at_once_cost_one_look_up(source):
 
 
 async def test_a_client_that_leaves_before_its_answer_harms_nobody(source):
-    source.delay_seconds = 0.2
+    source.gate.clear()
     source.forget()
     async with running_edge(source) as edge:
         async with connection(edge.url) as (_, writer):
             writer.write(POLL)
             await eventually(lambda: source.lookups)
+        source.gate.set()
         async with connection(edge.url) as (reader, writer):
             writer.write(POLL)
             assert (await answer(reader))[0] == 200
@@ -131,12 +135,13 @@ async def test_requests_behind_a_look_up_wait_for_it_and_keep_their_turn(source)
 
 
 async def test_a_server_that_ends_gives_answers_that_are_still_looked_up(source):
-    source.delay_seconds = 0.3
+    source.gate.clear()
     source.forget()
     async with running_edge(source) as edge, connection(edge.url) as (reader, writer):
         writer.write(POLL)
         await eventually(lambda: source.lookups)
         edge.health.drain()
+        source.gate.set()
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"connection: close\r\n" in head
@@ -183,13 +188,12 @@ async def test_callers_who_asked_too_much_are_told_so_like_everywhere(source):
     async with running_edge(source) as edge:
         junk = [f"{number:08x}-0000-4000-8000-000000000000/{number:040d}" for number in range(200)]
 
-        async def is_refused() -> bool:
-            junk[:] = [each.replace("-0000-", f"-{randrange(1 << 16):04x}-", 1) for each in junk]
-            return (await edge.poll(*junk)).status == 503
+        async def refusal(**headers: str) -> Response | None:
+            answer = await edge.poll(*junk, x_request_id="abcdefgh", **headers)
+            return answer if answer.status == 503 else None
 
-        await eventually(is_refused, within_seconds=30)
-        fast = await edge.poll(*junk, x_request_id="abcdefgh")
-        plain = await edge.poll(*junk, x_request_id="abcdefgh", x_whatever="1")
-        assert fast.status == 503
+        # As often as it takes: a little is allowed again with every second.
+        fast = await eventually(refusal, every_seconds=0)
+        plain = await eventually(lambda: refusal(x_whatever="1"), every_seconds=0)
         assert (fast.status, fast.body) == (plain.status, plain.body)
         assert set(fast.headers) == set(plain.headers)

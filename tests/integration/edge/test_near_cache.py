@@ -30,7 +30,7 @@ async def version_polled(chain: Chain, key: str) -> int | None:
 async def heard(stream: EventReader, key: str, version: int) -> None:
     """Read on until the stream tells this version of the feature; it must not have told a higher one."""
     while True:
-        event = await stream.next(within_seconds=10)
+        event = await stream.next(within_seconds=30)
         assert event is not None, "the stream ended"
         if event.name == "feature" and event.data["key"] == key:
             assert event.data["version"] <= version
@@ -99,7 +99,7 @@ async def test_a_deletion_that_was_missed_reaches_open_streams() -> None:
         await stream.until("features")
         chain.lose_next(chain.tail, chain.dachas[0].tail)
         chain.log.delete_feature(ENVIRONMENT, "FIRST")
-        event = await stream.until("delete_feature", within_seconds=10)
+        event = await stream.until("delete_feature", within_seconds=30)
         assert (event.data["key"], event.data["version"]) == ("FIRST", 0)
 
 
@@ -147,7 +147,7 @@ async def test_a_dacha_that_lags_takes_nothing_back() -> None:
         chain.near.holdings.replica.evict(CounterId("environment", ENVIRONMENT))
         assert (await chain.edge.poll(CLIENT)).status == 503
         chain.dachas[0].origin.cut_off = False
-        await eventually(lambda: version_is(chain, "SECOND"), within_seconds=10)
+        await eventually(lambda: version_is(chain, "SECOND"), within_seconds=30)
 
 
 async def version_is(chain: Chain, key: str) -> bool:
@@ -170,7 +170,7 @@ async def test_a_removal_that_nobody_heard_of_ends_streams_as_well() -> None:
         await stream.until("features")
         chain.lose_next(chain.tail, chain.dachas[0].tail)
         chain.log.delete_account(account_id("sdk"))
-        assert [event.name for event in await stream.rest(within_seconds=10)] == ["bye"]
+        assert [event.name for event in await stream.rest(within_seconds=30)] == ["bye"]
         await eventually(lambda: status_is(chain, SERVER, 404))
 
 
@@ -193,7 +193,7 @@ async def test_an_environment_that_is_gone_ends_its_streams() -> None:
         await stream.until("features")
         chain.lose_next(chain.tail)
         chain.log.delete_environment(ENVIRONMENT)
-        assert [event.name for event in await stream.rest(within_seconds=10)] == ["bye"]
+        assert [event.name for event in await stream.rest(within_seconds=30)] == ["bye"]
 
 
 async def status_is(chain: Chain, key: str, status: int) -> bool:
@@ -207,7 +207,7 @@ async def test_a_miss_does_not_outlive_the_creation() -> None:
         chain.log.save_account(
             account_id("new"), hash_key("another client's"), hash_key(ANOTHER_KEY), environments=[ENVIRONMENT]
         )
-        await eventually(lambda: status_is(chain, key, 200), within_seconds=2)
+        await eventually(lambda: status_is(chain, key, 200))
 
 
 async def test_a_miss_is_asked_for_once_in_a_while() -> None:
@@ -236,7 +236,7 @@ async def test_a_cold_stream_is_held_while_mr_is_away_and_gets_its_features_afte
             await stream.until("ack")
             await asyncio.sleep(0.3)
             chain.mr_away(False)
-            assert (await stream.until("features", within_seconds=10)).data[0]["key"] == "FIRST"
+            assert (await stream.until("features", within_seconds=30)).data[0]["key"] == "FIRST"
 
 
 async def test_an_edge_that_comes_back_without_mr_serves_what_it_knew_and_what_dacha_knows(
@@ -305,7 +305,7 @@ async def test_a_frozen_dacha_costs_cold_polls_a_moment() -> None:
         answers = [await chain.edge.poll(f"{other}/{SERVER_KEY}") for other in others]
         assert {each.status for each in answers} == {200}
         # Without another to ask, each of every second one would have cost four seconds.
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 40
         assert chain.edge.metric("burgee_edge_dacha_hedge_wins_total") >= 1
 
 
@@ -330,7 +330,7 @@ async def test_another_history_is_taken_over_on_open_streams() -> None:
         chain.change("LOST")
         await heard(stream, "LOST", version_of(chain, "LOST"))
         chain.log.restore(backup)
-        event = await stream.until("delete_feature", within_seconds=10)
+        event = await stream.until("delete_feature", within_seconds=30)
         assert event.data["key"] == "LOST"
         await eventually(lambda: chain.report().epoch == chain.log.epoch)
 
@@ -350,4 +350,4 @@ async def test_while_another_history_may_have_begun_nothing_is_called_absent() -
         await eventually(lambda: chain.near.holdings.replica.doubts_epoch)
         assert await status_is(chain, f"{gone}/{SERVER_KEY}", 503)
         chain.mr_away(False)
-        await eventually(lambda: status_is(chain, f"{gone}/{SERVER_KEY}", 200), within_seconds=10)
+        await eventually(lambda: status_is(chain, f"{gone}/{SERVER_KEY}", 200), within_seconds=30)

@@ -1,6 +1,8 @@
 """The published SDKs against Edge alone: what fails here is Edge's. Their final state is the judge."""
 
 import random
+import time
+from zlib import crc32
 
 import pytest
 
@@ -30,7 +32,7 @@ def holds(world: World, *, exactly: bool):
 async def test_an_sdk_ends_with_the_worlds_features_over_many_byes(language, mode, key):
     """G28: keys that go and come back, while the SDK is connected and between its connections."""
     world, source = World(), MemorySource()
-    seed = random.randrange(1 << 32)
+    seed = crc32(f"{language} {mode} {key}".encode())
     chance = random.Random(seed)
     world.create("A")
     source.put(world.snapshot(), account())
@@ -77,7 +79,7 @@ async def test_an_sdk_that_starts_while_the_source_is_cut_off_becomes_ready_late
 
 @pytest.mark.parametrize("language", ["js", "python"])
 async def test_an_sdk_with_an_unknown_key_asks_no_more_than_a_few_times(language):
-    source = MemorySource()
+    source, began = MemorySource(), time.monotonic()
     async with (
         running_edge(source, unknown_key_hold_seconds=15) as edge,
         open_sdk(language, "stream", url=edge.url, keys=[NOBODY]) as sdk,
@@ -86,7 +88,8 @@ async def test_an_sdk_with_an_unknown_key_asks_no_more_than_a_few_times(language
         await sdk.eventually(lambda _now: unknown() >= 1, what="a refusal")
         for _ in range(20):
             assert not (await sdk.snapshot()).ready
-        assert unknown() <= 2
+        # Whoever is held comes back when that is over.
+        assert unknown() <= 2 + (time.monotonic() - began) // 15
 
 
 @pytest.mark.parametrize("language", ["js", "python"])
@@ -99,9 +102,10 @@ async def test_a_revoked_key_leaves_an_sdk_without_a_busy_loop(language):
         open_sdk(language, "stream", url=edge.url, keys=[CLIENT]) as sdk,
     ):
         await sdk.ready()
+        began = time.monotonic()
         source.put(account(removed=True, revision=2))
         unknown = lambda: edge.metric("burgee_edge_hits_total", kind="stream", result="unknown")  # noqa: E731
-        await sdk.eventually(lambda _now: unknown() >= 1, within_seconds=10, what="a refusal")
+        await sdk.eventually(lambda _now: unknown() >= 1, within_seconds=30, what="a refusal")
         for _ in range(20):
             await sdk.snapshot()
-        assert unknown() <= 2
+        assert unknown() <= 2 + (time.monotonic() - began) // 15

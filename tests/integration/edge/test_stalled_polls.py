@@ -61,7 +61,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(
         with await connected(edge.url) as sock:
             await loop.sock_sendall(sock, request(*more))
             begun = loop.time()
-            await eventually(lambda: is_cut(sock), within_seconds=10, what="the end of the connection")
+            await eventually(lambda: is_cut(sock), within_seconds=30, what="the end of the connection")
             assert loop.time() - begun >= STALL_SECONDS
 
 
@@ -70,16 +70,18 @@ async def test_a_client_that_takes_a_little_now_and_then_gets_everything(
     source: MemorySource, edge_http: str
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with running_edge(source, edge_http=edge_http, stream_stall_seconds=STALL_SECONDS) as edge:
+    # Much longer than its pauses, and for much less than the whole: a machine may have other things to do.
+    stall = 1.5
+    async with running_edge(source, edge_http=edge_http, stream_stall_seconds=stall) as edge:
         with await connected(edge.url) as sock:
             await loop.sock_sendall(sock, request())
-            taken, until = 0, loop.time() + 3 * STALL_SECONDS
+            taken, until = 0, loop.time() + 2 * stall
             while taken < len(BIG):
-                some = await asyncio.wait_for(loop.sock_recv(sock, 256 * 1024), 10)
-                assert some
+                some = await asyncio.wait_for(loop.sock_recv(sock, 256 * 1024), 30)
+                assert some, "it was cut off"
                 taken += len(some)
                 if loop.time() < until:
-                    await asyncio.sleep(STALL_SECONDS / 5)
+                    await asyncio.sleep(0.1)
 
 
 async def test_whoever_waits_for_nothing_is_left_alone(source: MemorySource) -> None:
@@ -87,11 +89,15 @@ async def test_whoever_waits_for_nothing_is_left_alone(source: MemorySource) -> 
     async with running_edge(source, stream_stall_seconds=STALL_SECONDS) as edge:
         source.put(environment(feature("SMALL", True)), account())
         with await connected(edge.url) as sock:
-            await loop.sock_sendall(sock, request())
-            assert await loop.sock_recv(sock, 65536)
-            await asyncio.sleep(2 * STALL_SECONDS)
-            await loop.sock_sendall(sock, request())
-            assert (await loop.sock_recv(sock, 65536)).startswith(b"HTTP/1.1 200")
+            for _ in range(2):
+                await loop.sock_sendall(sock, request())
+                heard = b""
+                while not heard.endswith(b"}]}]"):
+                    some = await loop.sock_recv(sock, 65536)
+                    assert some, "it was cut off"
+                    heard += some
+                assert heard.startswith(b"HTTP/1.1 200")
+                await asyncio.sleep(2 * STALL_SECONDS)
 
 
 async def test_connections_that_are_no_longer_http_are_not_looked_at() -> None:
@@ -115,7 +121,7 @@ def test_a_connection_that_ends_while_it_is_looked_at_is_nobodys_fault() -> None
         async with await loop.create_server(accept, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             with await connected(f"http://127.0.0.1:{port}"):
-                await eventually(lambda: bool(connections), within_seconds=5, what="the connection")
+                await eventually(lambda: bool(connections), within_seconds=30, what="the connection")
                 transport = connections[0].transport
                 transport.write(BIG.encode())
                 transport.abort()

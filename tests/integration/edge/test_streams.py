@@ -1,9 +1,10 @@
 """Streams over a real socket: order, framing, ends, and what must never happen to an SDK."""
 
 import asyncio
+import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from urllib.parse import quote
 
@@ -53,7 +54,7 @@ RED_IN_PERU = feature(
 
 
 async def test_a_stream_is_ack_features_changes_and_bye(source, serving):
-    async with serving(source, stream_seconds=0.5) as edge, edge.stream(CLIENT) as stream:
+    async with serving(source, stream_seconds=2.5) as edge, edge.stream(CLIENT) as stream:
         assert stream.answer.status == 200
         assert stream.answer.headers["content-type"] == "text/event-stream"
         assert stream.answer.headers["x-accel-buffering"] == "no"
@@ -157,20 +158,21 @@ async def test_a_stream_waits_with_heartbeats_while_the_source_cannot_say(source
 
 async def test_a_slow_look_up_does_not_stop_the_heartbeats(source, serving):
     source.forget()
-    source.delay_seconds = 0.5
+    source.gate.clear()
     async with serving(source, heartbeat_seconds=0.1) as edge, edge.stream(CLIENT) as stream:
         await stream.next()
         assert (await stream.next(heartbeats=True)).name == "ack"
-        source.delay_seconds = 0
+        source.gate.set()
         await stream.until("features")
 
 
 @pytest.mark.parametrize("key", [NOBODY, "nonsense/nonsense", f"default/{NOBODY}", "a/b/c/d"])
 async def test_an_unknown_key_is_ack_failure_a_hold_and_the_end_without_bye(source, key, serving):
-    async with serving(source, unknown_key_hold_seconds=0.5) as edge, edge.stream(key) as stream:
-        assert stream.answer.status == 200
+    async with serving(source, unknown_key_hold_seconds=0.5) as edge:
         began = time.monotonic()
-        assert [event.name for event in await stream.rest()] == ["ack", "failure"]
+        async with edge.stream(key) as stream:
+            assert stream.answer.status == 200
+            assert [event.name for event in await stream.rest()] == ["ack", "failure"]
         assert time.monotonic() - began >= 0.45
 
 
@@ -187,20 +189,22 @@ async def test_python_is_told_of_an_unknown_key_by_404(source, serving):
 
 
 async def test_useless_streams_are_held_up_to_a_limit_for_each_caller(source, serving):
-    async with serving(source, unknown_key_hold_seconds=30) as edge:
+    async with serving(source, unknown_key_hold_seconds=600) as edge:
         async with asyncio.TaskGroup() as tasks:
+            held: list[bool] = []
 
             async def hold() -> None:
                 async with edge.stream(NOBODY) as stream:
                     await stream.until("failure")
+                    held.append(True)
                     await full.wait()
 
             full = asyncio.Event()
             for _ in range(100):
                 tasks.create_task(hold())
-            await eventually(lambda: edge.edge.open_streams == 100)
+            await eventually(lambda: len(held) == edge.edge.open_streams == 100)
             async with edge.stream(NOBODY) as stream:
-                assert [event.name for event in await stream.rest(within_seconds=2)] == ["ack", "failure"]
+                assert [event.name for event in await stream.rest()] == ["ack", "failure"]
             full.set()
         await eventually(lambda: edge.edge.open_streams == 0)
 
@@ -254,7 +258,7 @@ async def test_a_change_while_a_stream_opens_is_not_lost(serving):
             async with edge.stream(CLIENT) as stream:
                 value = (await stream.until("features")).data[0]["value"]
                 while value != last:
-                    value = (await stream.until("feature", within_seconds=10)).data["value"]
+                    value = (await stream.until("feature", within_seconds=60)).data["value"]
                 return value
 
         async with asyncio.TaskGroup() as tasks:
@@ -270,35 +274,51 @@ async def test_a_change_while_a_stream_opens_is_not_lost(serving):
 async def test_a_client_that_takes_nothing_is_cut_off_and_the_others_go_on(source, serving):
     """G11 in small."""
     big = feature("BIG", "x" * 8_000_000, feature_type="STRING")
-    async with serving(source, stream_stall_seconds=0.5) as edge:
+    async with serving(source, stream_stall_seconds=1.5) as edge:
         source.put(environment(big, revision=2))
-        host, _, port = edge.url.removeprefix("http://").partition(":")
-        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-        writer.write(f"GET /features/{CLIENT} HTTP/1.1\r\nhost: edge\r\n\r\n".encode())
-        await reader.readexactly(15)
-        async with edge.stream(SERVER) as other:
+        async with connection(edge, limit=1024) as (reader, _), edge.stream(SERVER) as other:
+            await reader.readexactly(15)
             await other.until("features")
             await eventually(lambda: edge.metric("burgee_edge_slow_closes_total") == 1)
             await eventually(lambda: edge.edge.open_streams == 1)
             source.put(environment(feature("CART", True, version=9), revision=3))
             await other.until("feature")
+
+
+@asynccontextmanager
+async def connection(
+    edge: RunningEdge[MemorySource, MemorySink], *, limit: int, receive_bytes: int | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that has asked for a stream, and takes of it what is read."""
+    host, _, port = edge.url.removeprefix("http://").partition(":")
+    sock = socket.socket()
+    if receive_bytes is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=limit)
+    try:
+        writer.write(f"GET /features/{CLIENT} HTTP/1.1\r\nhost: edge\r\n\r\n".encode())
+        yield reader, writer
+    finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_a_slow_client_that_makes_progress_is_kept(source, serving):
-    text = "x" * 3_000_000
-    async with serving(source, stream_stall_seconds=0.5) as edge:
+    """It takes twice as long as a client may take nothing, a little all the time."""
+    text, seconds = "x" * 8_000_000, 3.0
+    async with serving(source, stream_stall_seconds=seconds / 2) as edge:
         source.put(environment(feature("BIG", text, feature_type="STRING"), revision=2))
-        host, _, port = edge.url.removeprefix("http://").partition(":")
-        reader, writer = await asyncio.open_connection(host, int(port), limit=64 * 1024)
-        writer.write(f"GET /features/{CLIENT} HTTP/1.1\r\nhost: edge\r\n\r\n".encode())
-        taken, began = 0, time.monotonic()
-        while taken < len(text):
-            taken += len(await reader.read(64 * 1024))
-            await asyncio.sleep(0.03)
-        assert time.monotonic() - began > 1
+        async with connection(edge, limit=64 * 1024, receive_bytes=64 * 1024) as (reader, _):
+            taken, began = 0, time.monotonic()
+            while taken < len(text):
+                some = await reader.read(64 * 1024)
+                assert some, "it was cut off"
+                taken += len(some)
+                await asyncio.sleep(began + seconds * taken / len(text) - time.monotonic())
         assert edge.metric("burgee_edge_slow_closes_total") == 0
-        writer.close()
 
 
 async def test_draining_spreads_bye_and_gives_features_first(source, serving):
@@ -316,12 +336,10 @@ async def test_draining_spreads_bye_and_gives_features_first(source, serving):
             followers = [tasks.create_task(follow()) for _ in range(50)]
             await eventually(lambda: edge.edge.open_streams == 50)
             source.put(environment(feature("CART", True, version=8), feature("ITEMS", 5), revision=2))
-            began = time.monotonic()
-            drain = tasks.create_task(edge.edge.drain(1.0))
+            drain = tasks.create_task(edge.edge.drain(3.0))
             late = tasks.create_task(follow())
             await drain
         assert edge.edge.open_streams == 0
-        assert time.monotonic() - began < 1.5
         assert late.result() == ["ack", "features", "bye"]
         for follower in followers:
             assert follower.result() in (
@@ -339,7 +357,7 @@ async def test_a_stream_that_waits_when_the_drain_begins_gets_features_if_they_c
         await served.next()
         await unserved.next()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(edge.edge.drain(3.0))
+            tasks.create_task(edge.edge.drain(5.0))
             await asyncio.sleep(0.1)
             source.cut_off = False
             assert [event.name for event in await served.rest()] == ["features", "bye"]
@@ -351,13 +369,13 @@ async def test_draining_ends_even_if_nothing_can_be_had(source, serving):
     source.cut_off = True
     async with serving(source) as edge, edge.stream(CLIENT) as stream:
         await stream.next()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             await edge.edge.drain(0.5)
         assert [event.name for event in await stream.rest()] == ["bye"]
 
 
 async def test_a_time_rule_is_heard_on_an_open_stream_when_its_moment_comes(source, serving):
-    moment = time.time() + 1.5
+    moment = time.time() + 3.0
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
     rule = RolloutStrategy(
         id="late",

@@ -52,7 +52,7 @@ async def change(source: MemorySource, version: int) -> None:
 def test_head_ack_and_features_are_one_write_and_changes_follow(run: Run) -> None:
     async def main() -> None:
         source = small()
-        async with open_taking(source, stream_seconds=0.6) as taking:
+        async with open_taking(source, stream_seconds=2.5) as taking:
             sock = await taking.connect(CLIENT)
             heard = await sock.until(b'"CART"')
             assert heard.startswith(HEAD + ACK.chunk)
@@ -88,10 +88,10 @@ def test_a_big_event_is_shared_by_all_clients_and_each_gets_it_whole(run: Run) -
 
     async def main() -> None:
         source = big()
-        async with open_taking(source, stream_seconds=2.0) as taking:
+        async with open_taking(source, stream_seconds=5.0) as taking:
             socks = [await taking.connect(CLIENT, receive_bytes=32 * 1024) for _ in range(clients)]
             await eventually(lambda: len(taking.connections) == clients)
-            heard = await asyncio.gather(*(sock.rest(within_seconds=30) for sock in socks))
+            heard = await asyncio.gather(*(sock.rest(within_seconds=60) for sock in socks))
             await eventually(lambda: not taking.connections)
             for each in heard:
                 assert names(each) == ["ack", "features", "bye"]
@@ -123,16 +123,19 @@ def test_stopped_clients_of_a_big_event_cost_no_copy_each(run: Run) -> None:
 
 def test_a_stopped_client_is_cut_off_and_counted_and_a_slow_one_is_kept(run: Run) -> None:
     async def main() -> None:
-        source = big(3_000_000)
-        async with open_taking(source, stream_stall_seconds=0.5) as taking:
+        size, seconds = 3_000_000, 3.0
+        source = big(size)
+        async with open_taking(source, stream_stall_seconds=seconds / 2) as taking:
             await taking.connect(CLIENT, receive_bytes=16 * 1024)
             slow = await taking.connect(SERVER, receive_bytes=16 * 1024)
             loop = asyncio.get_running_loop()
             taken, began = 0, time.monotonic()
-            while taken < 3_000_000:
-                taken += len(await loop.sock_recv(slow.sock, 128 * 1024))
-                await asyncio.sleep(0.01)
-            assert time.monotonic() - began > 1
+            while taken < size:
+                some = await loop.sock_recv(slow.sock, 128 * 1024)
+                assert some, "the slow one was cut off"
+                taken += len(some)
+                # It takes twice as long as a client may take nothing, a little all the time.
+                await asyncio.sleep(began + seconds * taken / size - time.monotonic())
             await eventually(lambda: len(taking.connections) == 1)
             assert taking.metric("burgee_edge_slow_closes_total") == 1
 
@@ -147,7 +150,7 @@ def test_a_slow_client_hears_the_last_state_and_not_the_history(run: Run) -> Non
             await eventually(lambda: any(each._paused for each in taking.connections))
             for version in range(2, 100):
                 await change(source, version)
-            await sock.until(b"event: delete_feature\n", within_seconds=20)
+            await sock.until(b"event: delete_feature\n", within_seconds=60)
             await sock.until(b"event: feature\n")
             assert b'"version":99' in await sock.until(b"\n\n")
 
@@ -169,7 +172,7 @@ def test_a_change_that_finds_no_room_halfway_arrives_whole_later(run: Run) -> No
                 await asyncio.sleep(0.005)
             await eventually(lambda: all(each._paused for each in taking.connections))
             for sock in socks:
-                heard = await sock.until(f"{last:x>20000}".encode(), within_seconds=20)
+                heard = await sock.until(f"{last:x>20000}".encode(), within_seconds=60)
                 heard += await sock.until(b"\n\n\r\n")
                 changes = [data for name, data in events_of(body_of(heard)) if name == "feature"]
                 versions = [data["version"] for data in changes]
@@ -193,8 +196,12 @@ def test_a_revoked_key_ends_also_the_stream_of_a_client_that_takes_nothing(run: 
     run(main())
 
 
-def test_others_have_their_turn_while_a_change_goes_to_many(run: Run) -> None:
+def test_others_have_their_turn_while_a_change_goes_to_many(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clients = 400
+    # However fast the machine is: it is over after the few that are written to before it looks at the clock.
+    monkeypatch.setattr("edge.taken.SLICE_SECONDS", 1e-9)
 
     async def main() -> None:
         source = small()
@@ -215,7 +222,7 @@ def test_others_have_their_turn_while_a_change_goes_to_many(run: Run) -> None:
             loop.call_soon(turn)
             for sock in socks:
                 await sock.until(b"event: feature\n")
-            assert turns > 2
+            assert turns > 10
 
     run(main())
 
@@ -294,8 +301,8 @@ def test_a_server_that_stops_says_bye_to_whoever_listens_and_cuts_the_others(run
             source.put(environment(feature("BIG", "x" * BIG, feature_type="STRING"), revision=2))
             stopped = await taking.connect(CLIENT, receive_bytes=16 * 1024)
             await eventually(lambda: len(taking.connections) == 2)
-            await listening.until(b"event: feature\n", within_seconds=20)
-            await listening.until(b"\n\n", within_seconds=20)
+            await listening.until(b"event: feature\n", within_seconds=60)
+            await listening.until(b"\n\n", within_seconds=60)
             for connection in tuple(taking.connections):
                 connection.shutdown()
             assert await listening.rest() == b"\r\n" + BYE.chunk + LAST_CHUNK
@@ -326,7 +333,7 @@ def test_draining_sends_everybody_away_spread_over_the_time(run: Run) -> None:
                 for sock in socks:
                     tasks.create_task(follow(sock))
                 await eventually(lambda: len(taking.streams) == clients)
-                await taking.streams.drain(1.0)
+                await taking.streams.drain(3.0)
             assert max(gone) - min(gone) > 0.4
             assert len(taking.streams) == 0
 

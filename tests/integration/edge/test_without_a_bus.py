@@ -35,7 +35,7 @@ async def polled_edge() -> AsyncIterator[Polled]:
     save_account(log)
     log.assign()
     origin = ModelOrigin(log)
-    bus = PolledBus(origin.state, heartbeat_seconds=0.2, poll_seconds=0.03, longest_seconds=0.1)
+    bus = PolledBus(origin.state, heartbeat_seconds=0.6, poll_seconds=0.03, longest_seconds=0.1)
     settings = EdgeSettings()
     async with (
         open_near_cache(settings, bus=bus, origin=origin) as near,
