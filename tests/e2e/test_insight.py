@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.support.admin import open_admin
-from tests.support.party import QUICK_END, PartyProcess, running_party
+from tests.support.party import PartyProcess, running_party
 from tests.support.split import Shape, running_split
 from tests.support.streams import open_events, open_stream
 from tests.support.waiting import eventually
@@ -17,7 +17,7 @@ from tests.support.world import World, open_world
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-TOLD_SECONDS = 25.0
+TOLD_SECONDS = 90.0
 
 
 async def poll(url: str, key: str, times: int) -> None:
@@ -81,7 +81,7 @@ async def test_edges_tell_over_the_bus_and_edge_rest_by_the_database(split) -> N
 
 @pytest.fixture
 def own_party(tmp_path: Path) -> Iterator[PartyProcess]:
-    with running_party(tmp_path, settings=QUICK_END) as party:
+    with running_party(tmp_path) as party:
         yield party
 
 

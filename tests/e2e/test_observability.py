@@ -62,7 +62,7 @@ class Seen:
     async def span(self, trace_id: str, service: str, name: str) -> CollectedSpan:
         found = await eventually(
             lambda: self.collector.one(trace_id, service, name),
-            within_seconds=15,
+            within_seconds=45,
             what=f"{name} of {service} among {[(s.service, s.name) for s in self.collector.trace(trace_id)]}",
         )
         assert found is not None
@@ -142,9 +142,15 @@ async def test_one_toggle_is_one_trace_through_every_process(seen: Seen, world: 
     assert request.attributes["http.response.status_code"] == "200"
     assert len(seen.collector.trace(trace_id)) == 5
     assert re.fullmatch(r"edge-[0-9a-f]{16}", fan_out.instance)
-    log = [json.loads(line) for line in seen.mr.log_path.read_text().splitlines() if trace_id in line]
-    (line,) = [each for each in log if each["event"] == "request"]
+    (line,) = await eventually(lambda: requests_logged(seen.mr, trace_id), what="the request in the log")
     assert line["request_id"] == request.attributes["burgee.request_id"]
+
+
+def requests_logged(process: BurgeeProcess, trace_id: str) -> list[dict[str, object]]:
+    """The requests of a trace that a process has written down so far, as whole lines."""
+    *lines, _ = process.log_path.read_text().split("\n")
+    logged = [json.loads(line) for line in lines if trace_id in line]
+    return [each for each in logged if each["event"] == "request"]
 
 
 async def test_nobody_needs_to_have_begun_a_trace_for_a_change_to_have_one(seen: Seen, world: World) -> None:
@@ -154,10 +160,11 @@ async def test_nobody_needs_to_have_begun_a_trace_for_a_change_to_have_one(seen:
         roots = [each for each in seen.collector.spans if each.name == CREATE and not each.parent_id]
         return any(seen.collector.one(each.trace_id, "edge", "apply environment") for each in roots)
 
-    await eventually(followed, within_seconds=15, what="a trace from the creation of a feature to Edge")
+    await eventually(followed, within_seconds=45, what="a trace from the creation of a feature to Edge")
 
 
 async def test_polls_are_traced_for_those_who_ask_for_it_alone(seen: Seen, world: World) -> None:
+    before = len(seen.collector.spans)
     trace_id, outside, headers = begun()
     unsampled = {"traceparent": f"00-{secrets.token_hex(16)}-{outside}-00"}
     async with aiohttp.ClientSession() as http:
@@ -167,7 +174,7 @@ async def test_polls_are_traced_for_those_who_ask_for_it_alone(seen: Seen, world
                 assert answer.status == 200
     poll_span = await seen.span(trace_id, "edge", "GET /features")
     assert poll_span.parent_id == outside
-    polls = [each for each in seen.collector.spans if each.name == "GET /features"]
+    polls = [each for each in seen.collector.spans[before:] if each.name == "GET /features"]
     assert len(polls) == 1
     assert unsampled["traceparent"][3:35] not in {each.trace_id for each in seen.collector.spans}
 
@@ -182,7 +189,7 @@ async def test_what_a_traced_poll_makes_others_do_is_in_its_trace(seen: Seen) ->
         with suppress(DeadlineMissed):
             await eventually(
                 lambda told=trace_id: everybody <= {each.service for each in seen.collector.trace(told)},
-                within_seconds=4,
+                within_seconds=8,
             )
             return
     raise AssertionError("no trace of a poll has spans of all three processes")
@@ -265,7 +272,7 @@ async def test_a_real_prometheus_scrapes_every_process_and_understands_every_pan
         targets.setdefault(process.kind, []).append(process.url.removeprefix("http://"))
     async with prometheus(targets, tmp_path) as server:
         await eventually(
-            lambda: all_up(server, len(seen.split.processes)), within_seconds=30, what="all to be scraped"
+            lambda: all_up(server, len(seen.split.processes)), within_seconds=60, what="all to be scraped"
         )
         for where, expression in board_expressions().items():
             assert isinstance(await server.ask(expression), list), where
@@ -360,7 +367,7 @@ async def mangled(url: str, key: str) -> None:
     ):
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(f"{line}\r\nhost: x\r\n\r\n".encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await reader.read()
         writer.close()
 

@@ -80,7 +80,7 @@ async def test_a_value_set_to_null_again_is_no_value(world: World) -> None:
     await world.create("text", "STRING")
     await world.admin.set(world.environment_id, "text", "something")
     async with open_fleet(world.port, [world.client_key]) as fleet:
-        await fleet.hold("text", "something", within_seconds=10)
+        await fleet.hold("text", "something", within_seconds=30)
         await world.admin.set(world.environment_id, "text", None)
         await fleet.see(lambda now: now.feature("text").exists and now.value("text") is None)
         fleet.assert_no_errors()
@@ -96,7 +96,7 @@ async def test_what_happened_while_an_sdk_was_disconnected_is_seen_when_it_is_ba
         await admin.set(environment, key, True)
     await admin.set(environment, "revived", retired=True)
     async with open_fleet(world.port, [world.client_key]) as fleet:
-        await fleet.hold("again", True, within_seconds=10)
+        await fleet.hold("again", True, within_seconds=30)
         await disconnected(fleet)
 
         await world.create("created", "STRING")
@@ -113,7 +113,7 @@ async def test_what_happened_while_an_sdk_was_disconnected_is_seen_when_it_is_ba
 
         await fleet.see(lambda now: not now.feature("created").exists and now.value("again") is True)
         fleet.reconnect()
-        await fleet.hold("created", "meanwhile", within_seconds=10)
+        await fleet.hold("created", "meanwhile", within_seconds=30)
         await fleet.hold("again", 7)
         await agree(fleet, party.database_url, environment)
         fleet.assert_no_errors(allow=[CUT_STREAM])
@@ -126,14 +126,14 @@ async def test_an_sdk_that_never_drops_features_still_hears_of_those_that_ended(
         await world.create(key)
         await admin.set(world.environment_id, key, True)
     async with open_fleet(world.port, [world.client_key]) as fleet:
-        await fleet.hold("stays", True, within_seconds=10)
+        await fleet.hold("stays", True, within_seconds=30)
         await disconnected(fleet)
         await admin.delete_feature(world.application.id, "deleted")
         await admin.set(world.environment_id, "retired", retired=True)
         await admin.rename(world.application.id, "renamed", to="other")
         fleet.reconnect()
         await fleet.each(
-            lambda sdk: sdk.eventually(lambda now: set(now.existing) == {"stays", "other"}, 10),
+            lambda sdk: sdk.eventually(lambda now: set(now.existing) == {"stays", "other"}, 30),
             of=forgets,
         )
         fleet.assert_no_errors(allow=[CUT_STREAM])
@@ -146,7 +146,7 @@ async def test_a_removed_environment_ends_the_features_of_its_key(world: World, 
     async with open_fleet(world.port, [account.sdk_key(other, client=True)], kinds=[JS_STREAM]) as fleet:
         await fleet.ready()
         await world.admin.delete_environment(other)
-        await fleet.see(lambda now: now.readiness == "Failed", 10, what="the end of the environment")
+        await fleet.see(lambda now: now.readiness == "Failed", 30, what="the end of the environment")
         assert fleet.streams.asked() <= 3
 
 

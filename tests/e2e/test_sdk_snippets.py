@@ -111,7 +111,7 @@ async def runs(world: World, folder: Path, page: str, language: str, number: int
         return await at_edge(world) == [not sets]
 
     # Some programs tell what they find first, and only that.
-    there: bool = await eventually(served, within_seconds=10, what="the value at Edge")
+    there: bool = await eventually(served, within_seconds=30, what="the value at Edge")
     assert there
     command = command_of(language, filled(code, world.url, world.client_key, world.server_key), folder)
     await run_until(command, DONE if sets else TRUE, folder)
@@ -121,7 +121,7 @@ async def runs(world: World, folder: Path, page: str, language: str, number: int
             held = await world.admin.value(world.environment_id, FEATURE)
             return held is not None and bool(held["value"])
 
-        stored: bool = await eventually(on, within_seconds=5, what="the new value")
+        stored: bool = await eventually(on, within_seconds=30, what="the new value")
         assert stored
 
 

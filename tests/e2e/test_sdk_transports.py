@@ -103,7 +103,7 @@ async def test_a_java_stream_lives_through_silence_and_hears_a_change(
         await eventually(lambda: has(heard, "^event features"), within_seconds=20)
         await asyncio.sleep(SILENCE_SECONDS + 4)  # nothing may happen meanwhile: there is nothing to wait for
         await world.admin.set(world.environment_id, FEATURE, True)
-        await eventually(lambda: has(heard, '^event feature .*"value":true'), within_seconds=10)
+        await eventually(lambda: has(heard, '^event feature .*"value":true'), within_seconds=30)
     assert not has(heard, "^(closed|failed)"), heard
     assert len([line for line in heard if line.startswith("event features")]) == 1, heard
 
@@ -146,7 +146,7 @@ async def test_a_go_stream_comes_back_after_bye_and_hears_changes(
     async with open_world(hasty.url, hasty.port, hasty.token) as world:
         await world.create(FEATURE)
         async with listening([*eventsource, world.url, world.client_key]) as heard:
-            await eventually(lambda: has(heard, "^event features"), within_seconds=10)
+            await eventually(lambda: has(heard, "^event features"), within_seconds=30)
             await eventually(lambda: has(heard, "^event features", times=2), within_seconds=30)
             await world.admin.set(world.environment_id, FEATURE, True)
             await eventually(lambda: has(heard, '^event features? .*"value":true'), within_seconds=30)

@@ -214,7 +214,7 @@ async def test_the_test_client_of_the_sdk_updates_what_every_sdk_sees(
     await prepare(world, LOCKED_FLAG, "flag")
     await prepare(world, TEXT, "text")
     async with open_fleet(world.port, [world.client_key], kinds=ALL) as fleet:
-        await fleet.hold("text", "old", within_seconds=10)
+        await fleet.hold("text", "old", within_seconds=30)
         sdk = fleet.sdks[0]
         assert await sdk.update("flag", {"value": True}) is False, "locked"
         assert await sdk.update("flag", {"lock": False, "value": True}) is True

@@ -20,7 +20,7 @@ from mr.db.models.delivery import OutboxRow
 from mr.db.models.features import FeatureValue
 from mr.db.projection import Touched, project
 from mr.db.session import Locks, WriteSession
-from tests.guarantees.conftest import ON_BOTH_DATABASES
+from tests.guarantees.conftest import ON_BOTH_DATABASES, T
 from tests.support.admin import Refused
 from tests.support.fleet import ALL, CUT_STREAM, open_fleet
 from tests.support.judge import agree, delivered
@@ -33,7 +33,6 @@ from tests.support.world import World, open_world
 
 pytestmark = pytest.mark.guarantees
 
-T = 5.0
 NEVER = "rolled back, never to be seen"
 
 
@@ -76,7 +75,7 @@ async def test_a_transaction_that_fails_after_its_event_is_seen_by_nobody(
         open_stream(world.url, world.client_key) as stream,
         open_fleet(world.port, [world.client_key], kinds=ALL) as fleet,
     ):
-        await fleet.hold("text", "before", within_seconds=10)
+        await fleet.hold("text", "before")
         await stream.heard("features")
         # Until then it may get the value before the fault as a change of its own.
         await eventually(lambda: '"before"' in said(stream), within_seconds=T, what="the value before")
@@ -119,7 +118,8 @@ WAITING = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 @pytest.fixture
 def killed_party(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[PartyProcess]:
     database = postgres_server.create_database()
-    with running_party(tmp_path, database_url=postgres_server.url(database)) as party:
+    url = postgres_server.url(database)
+    with running_party(tmp_path, database_url=url) as party:
         yield party
     postgres_server.drop_database(database)
 
@@ -131,7 +131,7 @@ async def test_a_process_killed_while_it_commits_leaves_nothing_of_the_change(
         await world.create("text", "STRING")
         await world.admin.set(world.environment_id, "text", "before")
         async with open_fleet(world.port, [world.client_key], kinds=ALL[::2]) as fleet:
-            await fleet.hold("text", "before", within_seconds=10)
+            await fleet.hold("text", "before")
             with closing(psycopg.connect(killed_party.database_url, autocommit=True)) as beside:
                 beside.execute(WAIT_AT_COMMIT)
                 beside.execute("SELECT pg_advisory_lock(20261122)")
@@ -151,7 +151,7 @@ async def test_a_process_killed_while_it_commits_leaves_nothing_of_the_change(
             fleet.streams.release()
             stored = delivered(killed_party.database_url, world.environment_id)
             assert stored["text"].value == "before"
-            await agree(fleet, killed_party.database_url, world.environment_id, 10)
+            await agree(fleet, killed_party.database_url, world.environment_id, 2 * T)
             await world.admin.set(world.environment_id, "text", "after")
             await fleet.hold("text", "after")
             await agree(fleet, killed_party.database_url, world.environment_id, T)

@@ -12,6 +12,7 @@ import time
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T_RESTART, T
 from tests.support.admin import ALL_ROLES, open_admin
 from tests.support.lanes import VALUES_ONLY
 from tests.support.ledger import ledger
@@ -23,14 +24,13 @@ from tests.support.watchers import poll
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
-T = 5.0
-T_RESTART = 10.0
 SEED = 20261124
 IDLE = 20
 """Environments that everybody holds and nobody changes."""
 CONSTANT = 6
 """Questions to MR that have nothing to do with how much was changed, for one Dacha."""
-SHORT_OUTAGE, LONG_OUTAGE = 6.0, 60.0
+SHORT_OUTAGE, LONG_OUTAGE = 5.5, 60.0
+"""The short one is longer than what is taken for peace, two and a half heartbeats."""
 STREAMS_AT_EACH = 100
 
 

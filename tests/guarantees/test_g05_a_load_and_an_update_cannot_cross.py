@@ -14,6 +14,7 @@ from typing import NamedTuple
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T
 from tests.support.admin import open_admin
 from tests.support.fleet import JS_POLL, STREAMS, open_fleet
 from tests.support.judge import agree
@@ -24,8 +25,6 @@ from tests.support.waiting import eventually
 from tests.support.world import World, open_world
 
 pytestmark = pytest.mark.guarantees
-
-T = 5.0
 
 
 class Cold(NamedTuple):
@@ -85,7 +84,7 @@ async def test_an_edit_during_the_first_load_is_served(cold: Cold, event_first: 
         async with crossing(cold, "environment", event_first=event_first):
             opened = open_fleet(world.port, [world.client_key], kinds=kinds)
             fleet = await stack.enter_async_context(opened)
-            await eventually(lambda: party.origin.held, within_seconds=10, what="a load to be held")
+            await eventually(lambda: party.origin.held, within_seconds=30, what="a load to be held")
             await admin.set(environment, "flag", True)
             await admin.set(environment, "text", "written during the load")
             await admin.set(environment, "text", "written twice")

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T
 from tests.support.admin import ALL_ROLES
 from tests.support.cold import caught_up, chill, heard
 from tests.support.fleet import STREAMS, open_fleet
@@ -25,8 +26,6 @@ from tests.support.watchers import poll
 from tests.support.world import World, open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
-
-T = 5.0
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from common.contracts.environments import hash_key
 from mr.db.models.service_accounts import ServiceAccount
 from mr.db.projection import project_accounts
 from mr.db.session import Locks
+from tests.guarantees.conftest import T
 from tests.support.admin import ALL_ROLES
 from tests.support.fleet import ALL, open_fleet
 from tests.support.judge import agree
@@ -23,7 +24,6 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.guarantees
 
-T = 5.0
 SERVICE_KEY = "asked-for-before-it-exists*000000000000001"
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T_RESTART, T
 from tests.support.admin import ALL_ROLES, Account
 from tests.support.cold import caught_up, chill
 from tests.support.fleet import STREAMS, open_fleet
@@ -28,8 +29,6 @@ from tests.support.world import World, open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
-T = 5.0
-T_RESTART = 10.0
 SEED = 20261126
 HELD_SECONDS = 4.0
 """So long a stream with a cold key is watched: what is told to strangers would have been told by then."""

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from common.contracts.environments import SdkKey
+from tests.guarantees.conftest import T
 from tests.support.admin import ALL_ROLES, Account, Admin
 from tests.support.cold import caught_up, chill, crash_and_return, heard
 from tests.support.crowd import Crowd, Listener, open_crowd
@@ -28,7 +29,6 @@ from tests.support.world import World, open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
-T = 5.0
 EACH = 3
 """Streams per account, Edge and kind of key."""
 
@@ -65,7 +65,7 @@ async def join_all(crowds: Sequence[Crowd], world: World, account: Account) -> l
     """Streams of this account on every Edge, with both kinds of key; all have their features."""
     keys = [account.sdk_key(world.environment_id, client=client) for client in (True, False)]
     joined = [await crowd.join(key) for crowd in crowds for key in keys for _ in range(EACH)]
-    await eventually(lambda: all(each.held for each in joined), within_seconds=10, what="features")
+    await eventually(lambda: all(each.held for each in joined), within_seconds=30, what="features")
     return joined
 
 
@@ -144,7 +144,7 @@ async def test_a_filter_that_is_added_takes_features_from_open_streams(split: Sp
         streams = await join_all(crowds, world, account)
         key = account.sdk_key(environment, client=True)
         async with open_fleet(split.edges[0].port, [key], kinds=STREAMS) as fleet:
-            await fleet.hold("flag", False, within_seconds=10)
+            await fleet.hold("flag", False)
             began = time.monotonic()
             await admin.change_account(account.id, filters=[mine])
             await fleet.lack("flag", T)

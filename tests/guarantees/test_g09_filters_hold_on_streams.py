@@ -10,14 +10,13 @@ import json
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T
 from tests.support.admin import ALL_ROLES, Account
 from tests.support.fleet import ALL, open_fleet
 from tests.support.streams import open_stream
 from tests.support.world import World
 
 pytestmark = pytest.mark.guarantees
-
-T = 5.0
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ async def test_an_account_without_its_last_filter_sees_nothing(
     await world.admin.create_feature(world.application.id, "mine", filters=[mine])
     await world.create("unlabelled")
     async with open_fleet(world.port, [key], kinds=ALL) as fleet:
-        await fleet.hold("mine", False, within_seconds=10)
+        await fleet.hold("mine", False, within_seconds=30)
         await world.admin.delete_filter(world.application.portfolio_id, mine)
         await fleet.lack("mine")
         await world.admin.set(world.environment_id, "unlabelled", True)

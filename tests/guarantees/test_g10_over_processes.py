@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.guarantees.conftest import Scale
+from tests.guarantees.conftest import Scale, T
 from tests.support.admin import Admin, open_admin
 from tests.support.crowd import Crowd, open_crowd
 from tests.support.fleet import STREAMS, open_fleet
@@ -24,13 +24,12 @@ from tests.support.world import World, open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
-T = 5.0
 SEED = 20261110
 CLIENTS = 1_000
 CLIENTS_IN_THE_LONG_FORM = 10_000
 EDITS = 1_000
 EDITS_PER_SECOND = 100
-LONGEST_SECONDS = 120.0
+LONGEST_SECONDS = 300.0
 """A machine that cannot keep the rate is given time: streams open along the edits, not along the clock."""
 FEATURES = 40
 AT_ONCE = 25

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.guarantees.conftest import Scale
+from tests.guarantees.conftest import T_RESTART, Scale, T
 from tests.support.driver import Driver, open_driver
 from tests.support.fleet import STREAMS, open_fleet
 from tests.support.processes import BurgeeProcess
@@ -21,10 +21,8 @@ from tests.support.watchers import Watch, converge, open_watch
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
-T = 5.0
-T_RESTART = 10.0
 HEARTBEAT_SECONDS = 2.0
-LATE_SECONDS = 2.5
+LATE_SECONDS = T / 2
 """The clock of silence is looked at once a second, and the machine is shared."""
 LEAVES_SECONDS = 6.0
 """Who is heard no more but still hears goes on hearing the log, until it finds that nobody answers it."""

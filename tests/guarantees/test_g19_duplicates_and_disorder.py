@@ -6,13 +6,14 @@ deleted: no feature, no environment, no key.
 """
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from common.contracts.events import AccountChanged, EnvironmentChanged, Event, FeaturesChanged
+from tests.guarantees.conftest import T
 from tests.support.admin import ALL_ROLES
 from tests.support.crowd import open_crowd
 from tests.support.disorder import DisorderlyBus
@@ -25,7 +26,6 @@ from tests.support.world import World, open_world
 
 pytestmark = pytest.mark.guarantees
 
-T = 5.0
 SEED = 20261122
 EDITS = 40
 KEYS = ("alpha", "beta", "gamma")
@@ -149,7 +149,8 @@ async def test_an_old_creation_brings_no_key_back(world: World, orderly: Disorde
         await answers(http, world, old, 200)
         await world.admin.delete_account(other.id)
         await answers(http, world, old, 404)
-        assert orderly.replay(lambda event: of_account(event, other.id) and not removes(event)) > 0
+        created = await in_the_log(orderly, lambda event: of_account(event, other.id) and not removes(event))
+        assert orderly.replay(created.__contains__) == len(created)
         await barrier(world)
         await answers(http, world, world.client_key, 200)
         assert await status_of(http, world, old) == 404, "a revoked key opens nothing"
@@ -187,8 +188,7 @@ async def test_an_environment_whose_creation_comes_after_its_end_stays_gone(
         await world.admin.delete_environment(other)
         await answers(http, world, key, 404)
         orderly.keep(lambda _: False)
-        creation = [event for event in orderly.heard if event.counter.id == other and not removes(event)]
-        assert creation
+        creation = await in_the_log(orderly, lambda event: event.counter.id == other and not removes(event))
         assert orderly.replay(creation.__contains__) == len(creation)
         await barrier(world)
         assert await status_of(http, world, key) == 404
@@ -223,6 +223,13 @@ async def barrier(world: World, feature: str = "text", *, key: str = "") -> None
             within_seconds=T,
             what="the barrier's edit",
         )
+
+
+async def in_the_log(bus: DisorderlyBus, matching: Callable[[Event], bool]) -> list[Event]:
+    """Wait until such an event has come: what it tells may have been served by a look-up before it."""
+    return await eventually(
+        lambda: [event for event in bus.heard if matching(event)], within_seconds=T, what="the event"
+    )
 
 
 def of_at_least_two(bus: DisorderlyBus, account_id: str) -> list[Event]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T
 from tests.support.admin import ALL_ROLES, Account, attribute, strategy
 from tests.support.party import PartyHere, open_party_here
 from tests.support.waiting import eventually
@@ -23,7 +24,6 @@ pytestmark = pytest.mark.guarantees
 
 SEED = 20261122
 EDITS = 10
-T = 5.0
 CONTEXTS = ("", "userkey=fred", "userkey=mary", "country=turkey,userkey=fred")
 
 
@@ -200,6 +200,12 @@ async def test_a_restart_changes_no_etag(database_url: str, tmp_path: Path) -> N
             rule = strategy("fred", "for fred", attribute("userkey", "EQUALS", ["fred"]))
             await world.admin.set(world.environment_id, "text", "grün", strategies=[rule])
             questions = await questions_of(world)
+            told = Question((world.server_key,), CONTEXTS[0])
+
+            async def served() -> bool:
+                return "grün".encode() in (await ask(http, party.url, told)).body
+
+            await eventually(served, within_seconds=T, what="the last edit to be served")
             before = [await ask(http, party.url, question) for question in questions]
         async with open_party_here(database_url, tmp_path) as again:
             for question, answer in zip(questions, before, strict=True):

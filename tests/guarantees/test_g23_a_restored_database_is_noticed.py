@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T_RESTART, T
 from tests.support.admin import ALL_ROLES
 from tests.support.crowd import open_crowd
 from tests.support.fleet import ALL, STREAMS, open_fleet
@@ -23,9 +24,6 @@ from tests.support.watchers import poll
 from tests.support.world import World, open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
-
-T = 5.0
-T_RESTART = 10.0
 
 
 async def restore_in_place(split: Split, backup: Path) -> None:
@@ -69,7 +67,9 @@ async def test_everybody_converges_to_a_restored_backup(split: Split, tmp_path: 
                 await crowd.join(world.client_key)
         before = await agree(here, split.database_url, environment, T_RESTART)
         await agree(there, split.database_url, environment, T)
-        await eventually(lambda: answers(http, split, new_key, 200), within_seconds=T, what="the new key")
+        await eventually(
+            lambda: answers(http, split, new_key, 200), within_seconds=T_RESTART, what="the new key"
+        )
 
         await restore_in_place(split, backup)
         began = time.monotonic()

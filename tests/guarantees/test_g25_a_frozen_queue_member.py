@@ -22,8 +22,9 @@ pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 
 KEYS = 60
 """Cold keys per frozen member, each of an account of its own."""
-P99_SECONDS = 1.5
-"""A hedge after 0.1 s, twice (an account, then its environment), on a machine that is shared."""
+P99_SECONDS = 3.0
+"""A hedge after 0.1 s, twice (an account, then its environment), on a machine that is shared. Who waits for
+the frozen one waits for four."""
 
 
 async def cold_keys(split: Split, world: World, count: int, *, met: bool) -> list[str]:
@@ -37,7 +38,7 @@ async def cold_keys(split: Split, world: World, count: int, *, met: bool) -> lis
     await chill(split, split.edges)
     if met:
         await eventually(
-            lambda: asyncio.to_thread(_all_met, split), within_seconds=10, what="Edges to hear both Dachas"
+            lambda: asyncio.to_thread(_all_met, split), within_seconds=30, what="Edges to hear both Dachas"
         )
     return [account.sdk_key(environment, client=number % 2 == 0) for number, account in enumerate(accounts)]
 
@@ -62,7 +63,7 @@ async def test_a_frozen_dacha_costs_cold_polls_a_hedge_and_nothing_else(
         for start in range(0, len(keys), 6):
             for edge in split.edges:
                 swarm = await visit(edge.port, keys[start : start + 6])
-                await swarm.over(10)
+                await swarm.over(30)
                 visits += swarm.visits
             await asyncio.sleep(0.02)
         took = time.monotonic() - began

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.guarantees.conftest import T
 from tests.support.fleet import ALL, CUT_STREAM, Fleet, open_fleet
 from tests.support.judge import Delivered, agree
 from tests.support.party import PartyHere
@@ -19,7 +20,6 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.guarantees
 
-T = 5.0
 SEEDS = [20261122, 7]
 KEYS = ["alpha", "beta", "gamma", "delta", "beta max"]
 KINDS = ("BOOLEAN", "STRING", "NUMBER", "JSON")

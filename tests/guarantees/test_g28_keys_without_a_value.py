@@ -6,14 +6,13 @@ are not. Assertion: SDKs of both kinds end with the database's feature, its type
 
 import pytest
 
+from tests.guarantees.conftest import T
 from tests.support.fleet import CUT_STREAM, JS_POLL, STREAMS, open_fleet
 from tests.support.judge import agree
 from tests.support.party import PartyHere
 from tests.support.world import World
 
 pytestmark = pytest.mark.guarantees
-
-T = 5.0
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "disconnected"])

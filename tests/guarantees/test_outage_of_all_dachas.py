@@ -10,6 +10,7 @@ import asyncio
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T_RESTART, T
 from tests.support.admin import ALL_ROLES
 from tests.support.cold import caught_up, chill
 from tests.support.fleet import STREAMS, open_fleet
@@ -20,9 +21,6 @@ from tests.support.watchers import poll
 from tests.support.world import open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow, pytest.mark.row(7)]
-
-T = 5.0
-T_RESTART = 10.0
 
 
 async def test_without_any_dacha_what_is_held_is_served_and_changed(split: Split) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import aiohttp
 import pytest
 
+from tests.guarantees.conftest import T
 from tests.support.crowd import open_crowd
 from tests.support.judge import delivered
 from tests.support.split import Split
@@ -19,7 +20,6 @@ from tests.support.world import open_world
 
 pytestmark = [pytest.mark.guarantees, pytest.mark.slow, pytest.mark.row(10)]
 
-T = 5.0
 STREAMS = 30
 
 
@@ -45,7 +45,11 @@ async def test_the_sdks_of_a_killed_edge_miss_nothing_at_another_one(split: Spli
             (await here.join(key)).on_end = move
         everybody = [*here.listeners, *elsewhere.listeners]
         first = delivered(split.database_url, environment)
-        await eventually(lambda: all(each.held == first for each in everybody), within_seconds=2 * T)
+        await eventually(
+            lambda: all(each.held == first for each in everybody),
+            within_seconds=2 * T,
+            what="everybody to be served",
+        )
 
         await asyncio.to_thread(victim.kill)
         await world.admin.set(environment, "changed", "second")

@@ -77,7 +77,7 @@ def identity_process(script: str, argument: Mapping[str, Any]) -> Iterator[None]
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
         if process.stdout is not None:
             process.stdout.close()
 

@@ -117,9 +117,10 @@ class Links:
     async def _finish(self) -> None:
         await self._proxies.aclose()
         # Those that were cut close their sockets; a loop that has ended would leave that to the collector.
-        ending = asyncio.all_tasks() - {asyncio.current_task()}
-        if ending:
-            await asyncio.wait(ending, timeout=ANSWER_SECONDS / 2)
+        while serving := asyncio.all_tasks() - {asyncio.current_task()}:
+            for link in self.all:
+                link.proxy.end_all()
+            await asyncio.wait(serving, timeout=0.1)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(ANSWER_SECONDS)

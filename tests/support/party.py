@@ -24,7 +24,7 @@ from tests.support.waiting import eventually
 
 ON_BOTH_DATABASES = pytest.mark.parametrize("party", ["sqlite", "postgresql"], indirect=True)
 QUICK_END = {"BURGEE_DRAIN_SECONDS": "0.1"}
-"""Settings of a server whose end is not what a test is about."""
+"""The end of a server is hardly ever what a test is about: who cares says otherwise."""
 
 
 class PartyProcess(BurgeeProcess):
@@ -35,7 +35,7 @@ class PartyProcess(BurgeeProcess):
     ) -> None:
         self.database_url = database_url or f"sqlite:///{folder / 'burgee.db'}"
         self.token = ""
-        ours = {"BURGEE_DATA_DIR": str(folder), "BURGEE_DATABASE_URL": self.database_url}
+        ours = {"BURGEE_DATA_DIR": str(folder), "BURGEE_DATABASE_URL": self.database_url, **QUICK_END}
         super().__init__("party", folder, ours | dict(settings or {}))
 
 

@@ -37,7 +37,7 @@ EDGE_POLLERS = 6
 REST_POLLERS = 2
 NOTICE_SECONDS = 0.2
 """So much later than the process itself, a Service hears that it ends."""
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
 
 HISTORY = """
     SELECT feature.key, past.version, past.value
@@ -298,7 +298,7 @@ class Upgrade:
             return await asyncio.to_thread(process.is_ready)
 
         what = f"{process.name} to be ready"
-        answered: bool = await eventually(ready, within_seconds=60, every_seconds=0.1, what=what)
+        answered: bool = await eventually(ready, within_seconds=120, every_seconds=0.1, what=what)
         assert answered
         if service is not None:
             await asyncio.to_thread(service.link.put_in, process.port)
@@ -323,7 +323,7 @@ class Upgrade:
 
 
 async def _ended(process: BurgeeProcess) -> None:
-    await eventually(lambda: not process.running, within_seconds=20, what=f"{process.name} to end")
+    await eventually(lambda: not process.running, within_seconds=60, what=f"{process.name} to end")
     code = process._process.returncode if process._process else 0
     assert code == 0, f"{process.name} ended with {code}:\n{process.tail()}"
 

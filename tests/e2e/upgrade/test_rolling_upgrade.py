@@ -40,7 +40,7 @@ BACK_TO = os.environ.get("UPGRADE_BACK_TO") or "3051df1"
 """The first release that leaves a schema as it is that is newer than its own."""
 SAVED = ROOT / "build" / "upgrade.json"
 STREAMS = 20
-T = 10.0
+T = 45.0
 LEAST_POLLS = 300
 LEAST_CHANGES = 50
 NAMES = ("mr-1", "mr-2", "dacha-1", "dacha-2", "edge-1", "edge-2", "edge-rest-1")
@@ -104,7 +104,7 @@ def judge(load: Load, split: Split) -> None:
 
 async def test_every_process_is_replaced_and_nobody_notices(releases: list[Path]) -> None:
     before, back = releases
-    shape = Shape(trees=dict.fromkeys(NAMES, before), common={"BURGEE_DRAIN_SECONDS": "1"})
+    shape = Shape(trees=dict.fromkeys(NAMES, before), common={"BURGEE_DRAIN_SECONDS": "1.5"})
     with running_split(shape) as split:
         figures = Figures()
         upgrade = Upgrade(
