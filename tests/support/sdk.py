@@ -1,22 +1,27 @@
-"""The published FeatureHub SDKs (JavaScript on Node, Python), each in a process of its own.
+"""The published FeatureHub SDKs (JavaScript on Node, Python, Java), each in a process of its own.
 
 An `Sdk` is a conversation with one agent of `tests/e2e/sdk`: what it holds is what a customer's program
-would hold. Must not know Burgee: it gets a URL and keys, nothing else.
+would hold. Must not know Burgee: it gets a URL and keys, nothing else. `tests.support.pages` has the one for
+browsers.
 """
 
 import asyncio
 import json
+import subprocess
+import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.node import node_binary
 from tests.support.waiting import PATIENCE_SECONDS, DeadlineMissed
 
-Language = Literal["js", "python"]
+Language = Literal["js", "python", "java"]
 Mode = Literal["stream", "poll"]
 Attributes = Mapping[str, Sequence[str]]
 
@@ -68,17 +73,14 @@ class SdkSnapshot:
 
 
 @dataclass
-class Sdk:
-    """A running SDK process."""
+class Sdk(ABC):
+    """A running SDK, whatever it runs in."""
 
     name: str
     language: Language
     mode: Mode
-    process: asyncio.subprocess.Process
-    logged: list[tuple[str, str]] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-    _answers: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
-    _asked: int = 0
+    logged: list[tuple[str, str]] = field(default_factory=list, kw_only=True)
+    complaints: list[str] = field(default_factory=list, kw_only=True)
 
     @property
     def errors(self) -> list[str]:
@@ -87,27 +89,13 @@ class Sdk:
         return serious + self.complaints
 
     @property
+    @abstractmethod
     def running(self) -> bool:
-        return self.process.returncode is None
+        """False as soon as it has ended by itself."""
 
+    @abstractmethod
     async def ask(self, operation: str, **parameters: Any) -> Any:
         """Answer the agent's result; raise what it raised, or when it does not answer in time."""
-        if self.process.stdin is None:
-            raise RuntimeError(f"{self.name} has no stdin")
-        self._asked += 1
-        number = self._asked
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
-        line = json.dumps({"id": number, "op": operation, **parameters}).encode() + b"\n"
-        try:
-            self.process.stdin.write(line)
-            await self.process.stdin.drain()
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await answer
-        except (BrokenPipeError, ConnectionResetError, TimeoutError) as error:
-            raise SdkSilent(f"{self._told()} did not answer {operation}") from error
-        finally:
-            self._answers.pop(number, None)
 
     async def snapshot(self) -> SdkSnapshot:
         found = await self.ask("snapshot")
@@ -119,14 +107,14 @@ class Sdk:
 
     async def evaluate(self, key: str, attributes: Attributes | None = None) -> Any:
         """Answer the value that a program would read, under this context when the SDK evaluates itself."""
-        answer = await self.ask("evaluate", keys=[key], attributes=_plain(attributes))
+        answer = await self.ask("evaluate", keys=[key], attributes=plain(attributes))
         return answer[key]
 
     async def set_context(self, attributes: Attributes) -> None:
-        await self.ask("context", attributes=_plain(attributes))
+        await self.ask("context", attributes=plain(attributes))
 
     async def update(self, key: str, update: Mapping[str, Any]) -> bool:
-        """Use the SDK's own test client (JavaScript only)."""
+        """Use the SDK's own test client (JavaScript and Java)."""
         done: bool = await self.ask("update", key=key, update=dict(update))
         return done
 
@@ -165,6 +153,41 @@ class Sdk:
         return await self.eventually(
             lambda now: not now.feature(key).exists, within_seconds, what=f"the end of {key}"
         )
+
+    def _told(self) -> str:
+        state = "" if self.running else " (ended)"
+        return f"{self.name}{state}, errors {self.errors[-5:]}"
+
+
+@dataclass
+class SdkProcess(Sdk):
+    """One in a process of its own, asked line by line."""
+
+    process: asyncio.subprocess.Process
+    _answers: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
+    _asked: int = 0
+
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    async def ask(self, operation: str, **parameters: Any) -> Any:
+        if self.process.stdin is None:
+            raise RuntimeError(f"{self.name} has no stdin")
+        self._asked += 1
+        number = self._asked
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        line = json.dumps({"id": number, "op": operation, **parameters}).encode() + b"\n"
+        try:
+            self.process.stdin.write(line)
+            await self.process.stdin.drain()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except (BrokenPipeError, ConnectionResetError, TimeoutError) as error:
+            raise SdkSilent(f"{self._told()} did not answer {operation}") from error
+        finally:
+            self._answers.pop(number, None)
 
     async def _listen(self) -> None:
         if self.process.stdout is None:
@@ -206,6 +229,18 @@ class SdkSilent(AssertionError):
     """The SDK's process gave no answer."""
 
 
+@cache
+def java_class_path() -> str:
+    """Return what the Java programs stand on; Maven fetches it the first time.
+
+    Raises CalledProcessError where it cannot be had, and FileNotFoundError where there is no Maven.
+    """
+    with tempfile.NamedTemporaryFile("r") as listed:
+        command = ["mvn", "-q", "-B", "dependency:build-classpath", f"-Dmdep.outputFile={listed.name}"]
+        subprocess.run(command, cwd=AGENTS / "java", capture_output=True, check=True, text=True, timeout=300)
+        return listed.read().strip()
+
+
 @asynccontextmanager
 async def open_sdk(
     language: Language,
@@ -220,13 +255,14 @@ async def open_sdk(
 ) -> AsyncIterator[Sdk]:
     """Start an SDK process and its connection; it has ended afterwards, whatever happened."""
     process = await asyncio.create_subprocess_exec(
-        *_command(language, limit_seconds),
+        *_COMMANDS[language](),
+        str(limit_seconds),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=16 * 1024 * 1024,
     )
-    sdk = Sdk(name or f"{language}-{mode}", language, mode, process)
+    sdk = SdkProcess(name or f"{language}-{mode}", language, mode, process)
     failure: BaseException | None = None
     async with asyncio.TaskGroup() as listeners:
         listeners.create_task(sdk._listen())
@@ -238,7 +274,7 @@ async def open_sdk(
                 keys=list(keys),
                 mode=mode,
                 interval=interval_seconds,
-                attributes=_plain(attributes),
+                attributes=plain(attributes),
             )
             yield sdk
         except BaseException as error:  # noqa: BLE001 - raised below, outside of the group that would wrap it
@@ -252,11 +288,17 @@ async def open_sdk(
         raise failure
 
 
-def _command(language: Language, limit_seconds: float) -> list[str]:
-    if language == "js":
-        return [str(node_binary()), str(AGENTS / "node" / "agent.cjs"), str(limit_seconds)]
-    return [str(PYTHON), "-u", str(AGENTS / "python" / "agent.py"), str(limit_seconds)]
+def _java() -> list[str]:
+    return ["java", "-cp", java_class_path(), str(AGENTS / "java" / "Agent.java")]
 
 
-def _plain(attributes: Attributes | None) -> dict[str, list[str]] | None:
+_COMMANDS: Mapping[Language, Callable[[], list[str]]] = {
+    "js": lambda: [str(node_binary()), str(AGENTS / "node" / "agent.cjs")],
+    "python": lambda: [str(PYTHON), "-u", str(AGENTS / "python" / "agent.py")],
+    "java": _java,
+}
+
+
+def plain(attributes: Attributes | None) -> dict[str, list[str]] | None:
+    """Return attributes as agents take them."""
     return None if attributes is None else {name: list(values) for name, values in attributes.items()}
