@@ -7,7 +7,7 @@ taken off the network by letting nothing pass instead.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -115,22 +115,39 @@ async def open_fleet(
 
     Whatever becomes of the test, they end after ``limit_seconds``.
     """
-    async with AsyncExitStack() as stack:
-        streams = await stack.enter_async_context(open_proxy(port))
-        polls = await stack.enter_async_context(open_proxy(port))
-        opened = []
-        for kind in kinds:
-            proxy = streams if kind.mode == "stream" else polls
-            opened.append(
-                open_sdk(
-                    kind.language,
-                    kind.mode,
-                    url=proxy.url,
-                    keys=keys,
-                    attributes=attributes,
-                    interval_seconds=interval_seconds,
-                    limit_seconds=limit_seconds,
-                )
+    failure: BaseException | None = None
+    over = asyncio.Event()
+    async with open_proxy(port) as streams, open_proxy(port) as polls, asyncio.TaskGroup() as holding:
+        opened = [
+            open_sdk(
+                kind.language,
+                kind.mode,
+                url=(streams if kind.mode == "stream" else polls).url,
+                keys=keys,
+                attributes=attributes,
+                interval_seconds=interval_seconds,
+                limit_seconds=limit_seconds,
             )
-        sdks = [await stack.enter_async_context(each) for each in opened]
-        yield Fleet(tuple(sdks), streams, polls, tuple(keys))
+            for kind in kinds
+        ]
+        # Side by side: they take longer to start than for anything that they do then.
+        ready: list[asyncio.Future[Sdk]] = [asyncio.get_running_loop().create_future() for _ in opened]
+        for sdk, known in zip(opened, ready, strict=True):
+            holding.create_task(_hold(sdk, known, over))
+        try:
+            yield Fleet(tuple([await each for each in ready]), streams, polls, tuple(keys))
+        except BaseException as error:  # noqa: BLE001 - raised below, outside of the group that would wrap it
+            failure = error
+        finally:
+            over.set()
+    if failure is not None:
+        raise failure
+
+
+async def _hold(
+    opened: AbstractAsyncContextManager[Sdk], ready: asyncio.Future[Sdk], over: asyncio.Event
+) -> None:
+    """Keep one SDK open until it is over, in a task of its own: who opens it must close it."""
+    async with opened as sdk:
+        ready.set_result(sdk)
+        await over.wait()
