@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MUTATIONS = Path(__file__).parent / "mutations"
 # What `make setup` installs and git does not know: used from where it is.
 INSTALLED = (".venv", ".venv-sdk", "tests/e2e/sdk/node/node_modules")
-TEST_SECONDS = 180
+TEST_SECONDS = 300
 # What a guarantee's test may fail of: its own judgement, or a server that ended or refused under it.
 JUDGEMENTS = ("AssertionError", "DeadlineMissed", "Refused", "ExceptionGroup", "SdkFailed", "SdkSilent")
 PACKAGES = ("burgee", "common", "dacha", "edge", "edge_rest", "mr", "tests")

@@ -149,5 +149,6 @@ async def _hold(
 ) -> None:
     """Keep one SDK open until it is over, in a task of its own: who opens it must close it."""
     async with opened as sdk:
-        ready.set_result(sdk)
+        if not ready.cancelled():
+            ready.set_result(sdk)
         await over.wait()
