@@ -125,27 +125,30 @@ async def test_two_servers_on_one_postgresql_hear_each_other(postgresql_url):
         await two.dacha.cache.find_environment(environment_id)
         for number in range(6):
             await shop.take(("create_feature", 0, number, 0))
-        await eventually(lambda: everything_equals(two), within_seconds=5)
-        await eventually(lambda: everything_equals(one), within_seconds=5)
+        await eventually(lambda: everything_equals(two))
+        await eventually(lambda: everything_equals(one))
         assert two.dacha.metrics.questions["environment", "answered"] <= 1
 
 
 async def test_a_change_is_known_well_before_the_next_poll_of_the_log(sqlite_url):
     """The relay wakes the bus: the poll is only the net under it."""
     async with running_node(sqlite_url) as node:
-        node.bus._poll_seconds = 30.0
+        # As the subscription has it: the present short wait is its last.
+        for each in node.bus._subscriptions:
+            each._poll_seconds = 600.0
+            each.wake()
         await asyncio.sleep(0.3)
         shop = Shop(node.database)
         await shop.open()
         (environment_id, *_), _ = await delivered(node.database)
-        await eventually(lambda: node.dacha.cache.peek_environment(environment_id), within_seconds=2)
+        await eventually(lambda: node.dacha.cache.peek_environment(environment_id))
 
 
 async def test_a_log_that_nobody_carries_on_is_silence(sqlite_url):
     async with AsyncExitStack() as parts:
         database = await parts.enter_async_context(open_database(sqlite_url))
         origin = DatabaseOrigin(database)
-        bus = LocalBus(origin.tail, heartbeat_seconds=0.2)
+        bus = LocalBus(origin.tail, heartbeat_seconds=0.8)
         dacha = await parts.enter_async_context(open_dacha(DachaSettings(), bus=bus, origin=origin))
         await eventually(lambda: dacha.cache.silent_seconds > 0)
         with pytest.raises(Unavailable):
@@ -153,7 +156,7 @@ async def test_a_log_that_nobody_carries_on_is_silence(sqlite_url):
         async with open_relay(database, holder="late", on_positions=bus.wake):
             await eventually(lambda: dacha.holdings.replica.live)
             assert await dacha.cache.find_account("0" * 64) is None
-            assert dacha.cache.silent_seconds == 0
+            await eventually(lambda: dacha.cache.silent_seconds == 0)
 
 
 class Moved:
@@ -228,13 +231,13 @@ async def test_a_database_that_goes_away_and_comes_back_is_survived(postgresql_u
             await operator.execute(
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
             )
-            await eventually(lambda: cache.silent_seconds > 0, within_seconds=15)
+            await eventually(lambda: cache.silent_seconds > 0, within_seconds=60)
             assert await cache.find_environment(environment_id) is not None
             assert await cache.find_account(key_hash) is not None
             with pytest.raises(Unavailable):
                 await cache.find_account("0" * 64)
             await operator.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
-        await eventually(lambda: cache.silent_seconds == 0, within_seconds=30)
+        await eventually(lambda: cache.silent_seconds == 0, within_seconds=60)
         await shop.take(("create_feature", 0, 3, 0))
-        await eventually(lambda: everything_equals(node), within_seconds=10)
+        await eventually(lambda: everything_equals(node))
         assert await cache.find_account("0" * 64) is None

@@ -124,7 +124,7 @@ async def test_it_answers_with_the_bytes_and_etags_of_edge(postgresql_url, tmp_p
     async with open_office(postgresql_url, tmp_path) as (world, party):
         await world.admin.set(world.environment_id, "ON", value=True, locked=False)
         async with open_edge_rest(database_url=postgresql_url) as edge:
-            await eventually(lambda: agree(edge, party, world.client_key), within_seconds=20)
+            await eventually(lambda: agree(edge, party, world.client_key), within_seconds=60)
             for key in (world.client_key, world.server_key):
                 for headers in ({}, {"x_featurehub": "userkey=fred,country=peru"}):
                     told = await edge.poll(key, **headers)
@@ -153,7 +153,7 @@ async def test_without_any_mr_updates_are_made_and_wait_for_the_next_relay(datab
         await assert_projection_true(database)
         before = (await DatabaseOrigin(database).state()).position
         async with open_relay(database, holder="the next one"):
-            await eventually(lambda: nothing_waits(database), within_seconds=20)
+            await eventually(lambda: nothing_waits(database), within_seconds=60)
         assert (await DatabaseOrigin(database).state()).position == before + 2
 
 

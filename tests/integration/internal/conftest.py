@@ -28,7 +28,7 @@ async def shop(database: Database) -> Shop:
 async def internal(database: Database, shop: Shop) -> AsyncIterator[Internal]:
     """Everything that the shop did so far has its position."""
     async with open_relay(database, holder="one"), serving_internal(database) as served:
-        await eventually(lambda: stands(served.truth), within_seconds=20)
+        await eventually(lambda: stands(served.truth), within_seconds=60)
         yield served
 
 
@@ -41,5 +41,5 @@ async def anywhere(sqlite_url: str) -> AsyncIterator[Internal]:
         serving_internal(opened) as served,
     ):
         await Shop(opened).open()
-        await eventually(lambda: stands(served.truth), within_seconds=20)
+        await eventually(lambda: stands(served.truth), within_seconds=60)
         yield served

@@ -38,6 +38,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 HASH = "a" * 64
+ENDING_MILLISECONDS = 60_000
+"""How long is waited for a connection that was told to end: one that still answers is not away."""
 READS = [
     ("GET", f"/internal/environments/{uuid4()}"),
     ("GET", f"/internal/accounts/{HASH}"),
@@ -94,7 +96,7 @@ async def grow(shop: Shop) -> None:
 async def test_it_tells_what_the_database_says(internal, shop):
     await grow(shop)
     await shop.archive_environment(1, 0, 0)
-    await eventually(lambda: nothing_waits(internal), within_seconds=20)
+    await eventually(lambda: nothing_waits(internal), within_seconds=60)
     environments, hashes = await delivered(internal.database)
     async with internal.database.read() as session:
         everything = [str(each) for each in await session.scalars(select(DeliveredEnvironment.id))]
@@ -125,7 +127,7 @@ async def nothing_waits(internal):
 
 async def test_many_environments_are_told_as_each_alone(internal, shop):
     await grow(shop)
-    await eventually(lambda: nothing_waits(internal), within_seconds=20)
+    await eventually(lambda: nothing_waits(internal), within_seconds=60)
     environments, _ = await delivered(shop.database)
     assert len(environments) > 1
     asked = [*environments, str(uuid4()), "no id at all"]
@@ -295,8 +297,8 @@ async def many_features(shop: Shop, count: int) -> None:
 async def statements(internal, environment_id):
     """How many statements each question costs, when nobody else is at the database."""
     async with open_relay(internal.database, holder="one"):
-        await eventually(lambda: stands(internal.truth), within_seconds=20)
-        await eventually(lambda: nothing_waits(internal), within_seconds=20)
+        await eventually(lambda: stands(internal.truth), within_seconds=60)
+        await eventually(lambda: nothing_waits(internal), within_seconds=60)
     environments, hashes = await delivered(internal.database)
     origin = internal.origin
     questions = {
@@ -442,7 +444,8 @@ async def test_a_database_that_is_away_is_503_and_not_absent(postgres_server, po
         name = postgresql_url.rsplit("/", 1)[1]
         postgres_server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         postgres_server.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            f"SELECT pg_terminate_backend(pid, {ENDING_MILLISECONDS}) FROM pg_stat_activity"
+            f" WHERE datname = '{name}'"
         )
         for method, path in READS:
             body = NAMED.get(path)
