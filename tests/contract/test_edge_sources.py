@@ -107,7 +107,7 @@ async def dacha_desk() -> AsyncIterator[Desk]:
 async def near_desk() -> AsyncIterator[Desk]:
     """Edge's near-cache over a Dacha; both hear the log."""
     origin = ModelOrigin(ChangeLog())
-    bus = LocalBus(origin.tail, heartbeat_seconds=0.15, poll_seconds=0.01)
+    bus = LocalBus(origin.tail, poll_seconds=0.01)
     async with near_cache_on(bus, origin) as near:
         yield ModelDesk(origin, near.cache)
 
@@ -116,7 +116,7 @@ async def near_desk() -> AsyncIterator[Desk]:
 async def near_desk_without_a_bus() -> AsyncIterator[Desk]:
     """Edge's near-cache over a Dacha; Edge hears only where MR stands."""
     origin = ModelOrigin(ChangeLog())
-    bus = PolledBus(origin.state, heartbeat_seconds=0.15, poll_seconds=0.01)
+    bus = PolledBus(origin.state, poll_seconds=0.01)
     async with near_cache_on(bus, origin) as near:
         yield ModelDesk(origin, near.cache)
 

@@ -13,19 +13,17 @@ from tests.support.waiting import eventually
 
 
 class Heard:
-    """Everything that was reported, and when."""
+    """Everything that was reported."""
 
     def __init__(self) -> None:
         self.position = 1
         self.reports: list[Report] = []
-        self.at: list[float] = []
 
     def collect(self) -> Report:
         return Report(instance="i", role="dacha", epoch="e", position=self.position, live=True)
 
     async def tell(self, report: Report) -> None:
         self.reports.append(report)
-        self.at.append(time.monotonic())
 
 
 @asynccontextmanager
@@ -59,7 +57,10 @@ async def test_many_changes_are_few_reports() -> None:
             reporter.changed()
             await asyncio.sleep(0.001)
         await eventually(lambda: heard.reports[-1].position == heard.position)
-    assert all(later - earlier > 0.045 for earlier, later in zip(heard.at[:-2], heard.at[1:-1], strict=True))
+        seconds = time.monotonic() - begun
+    # Not each distance: how late a report is noted is the machine's affair. One comes at the beginning, and
+    # the last one says that we leave.
+    assert 3 <= len(heard.reports) <= seconds / 0.05 + 3
 
 
 async def test_without_any_change_there_are_reports_too() -> None:

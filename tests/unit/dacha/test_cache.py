@@ -17,7 +17,7 @@ from dacha.app import open_dacha
 from dacha.lookups import Lookups
 from dacha.settings import DachaSettings
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
-from tests.support.origins import ModelOrigin, running_dacha
+from tests.support.origins import SOON_SILENT, ModelOrigin, running_dacha
 from tests.support.waiting import eventually
 
 HOME = environment_id("home")
@@ -107,7 +107,7 @@ async def test_it_says_that_it_is_ready_degraded_after_a_time(origin):
 
 
 async def test_what_is_held_is_served_while_mr_is_away(origin):
-    async with running_dacha(origin) as dacha:
+    async with running_dacha(origin, heartbeat_seconds=SOON_SILENT) as dacha:
         await dacha.cache.find_account(CLIENT)
         await dacha.cache.find_environment(HOME)
         origin.cut_off = origin.log_cut_off = True
@@ -117,7 +117,7 @@ async def test_what_is_held_is_served_while_mr_is_away(origin):
 
 
 async def test_a_miss_is_not_relied_on_while_the_log_is_silent(log, origin):
-    async with running_dacha(origin) as dacha:
+    async with running_dacha(origin, heartbeat_seconds=SOON_SILENT) as dacha:
         assert await dacha.cache.find_account(key_hash("new")) is None
         origin.log_cut_off = True
         await eventually(lambda: dacha.cache.silent_seconds > 0)
@@ -430,7 +430,7 @@ async def test_whoever_holds_on_to_what_is_not_here_gets_it_as_soon_as_mr_answer
 
 
 async def test_keys_are_not_believed_for_ever_while_cut_off(origin):
-    async with running_dacha(origin, max_stale_keys=0.3) as dacha:
+    async with running_dacha(origin, heartbeat_seconds=SOON_SILENT, max_stale_keys=0.3) as dacha:
         await dacha.cache.find_account(CLIENT)
         await dacha.cache.find_environment(HOME)
         await asyncio.sleep(0.4)
@@ -445,7 +445,7 @@ async def test_keys_are_not_believed_for_ever_while_cut_off(origin):
 
 
 async def test_values_may_have_a_limit_too(origin):
-    async with running_dacha(origin, max_stale=0.3) as dacha:
+    async with running_dacha(origin, heartbeat_seconds=SOON_SILENT, max_stale=0.3) as dacha:
         await dacha.cache.find_environment(HOME)
         origin.cut_off = origin.log_cut_off = True
         await eventually(lambda: value(dacha.cache) is None)

@@ -81,7 +81,7 @@ async def test_mr_away_while_many_are_loaded_costs_another_try(log):
         origin.release()
         await asyncio.sleep(0.05)
         origin.cut_off = False
-        await eventually(lambda: dacha.cache.ready, within_seconds=10)
+        await eventually(lambda: dacha.cache.ready)
         assert len(dacha.holdings.replica.environments) == len(NAMES)
 
 

@@ -12,7 +12,7 @@ from common.contracts.lookups import ANY, AtLeast, State
 from common.errors import Unavailable
 from dacha.lookups import Lookups
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
-from tests.support.origins import ModelOrigin, running_dacha
+from tests.support.origins import SOON_SILENT, ModelOrigin, running_dacha
 from tests.support.waiting import eventually
 
 HOME = environment_id("home")
@@ -140,7 +140,7 @@ async def test_what_is_held_is_marked_as_behind_while_mr_is_away(log, origin):
 
 
 async def test_a_remembered_miss_is_no_answer_while_the_log_is_silent(origin):
-    async with running_dacha(origin) as dacha:
+    async with running_dacha(origin, heartbeat_seconds=SOON_SILENT) as dacha:
         lookups = Lookups(dacha)
         assert (await lookups.load_account(NOBODY)).record is None
         origin.cut_off = origin.log_cut_off = True

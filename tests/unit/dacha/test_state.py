@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from common.errors import Unavailable
 from common.revisions.environments import fresh_digest
 from common.revisions.replica import Replica
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
-from tests.support.origins import ModelOrigin, running_dacha
+from tests.support.origins import SOON_SILENT, ModelOrigin, running_dacha
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ async def test_what_is_read_is_what_was_written(origin, log, tmp_path):
         log.delete_environment(OTHER)
         await eventually(lambda: not log.drafts and dacha.cache.position == log.position)
         dacha.holdings.replica._suspect(CounterId("account", ACCOUNT))
+        dacha.holdings.replica.environments[HOME].since -= 1_000
         file = file_of(tmp_path / "state")
         assert await file.write(dacha.holdings.replica)
         saved: Saved | None = await file.read()
@@ -107,7 +109,7 @@ async def test_what_is_read_is_what_was_written(origin, log, tmp_path):
         assert states_digest(home.value.features.values(), {}) == home.value.digest == truth.digest
         assert (home.current, home.suspect, account.suspect) == (True, False, True)
         assert account.value == log.accounts[ACCOUNT]
-        assert abs(home.since - dacha.holdings.replica.environments[HOME].since) < 0.1
+        assert abs(home.since - dacha.holdings.replica.environments[HOME].since) < 100
         another = replica()
         another.resume(saved)
         assert another.gone(CounterId("environment", OTHER))
@@ -127,11 +129,11 @@ async def test_only_its_owner_may_read_it(origin, tmp_path):
 async def test_after_a_restart_with_everything_away_what_was_known_is_served(origin, tmp_path):
     await kept_by_one(origin, tmp_path)
     origin.cut_off = origin.log_cut_off = True
-    async with running_dacha(origin, heard=False, state_dir=tmp_path) as dacha:
+    async with running_dacha(origin, heard=False, heartbeat_seconds=SOON_SILENT, state_dir=tmp_path) as dacha:
         assert dacha.cache.ready
         assert value(dacha.cache) == b"true"
         assert dacha.cache.peek_account(SERVER).id == ACCOUNT
-        assert dacha.cache.silent_seconds > 0
+        await eventually(lambda: dacha.cache.silent_seconds > 0)
         for cold in (
             dacha.cache.find_account(key_hash("cold")),
             dacha.cache.find_environment(environment_id("cold")),
@@ -273,6 +275,7 @@ async def test_writing_a_large_cache_leaves_the_loop_to_others(tmp_path):
     for event in log.assign():
         big.on_event(event)
     assert len(big.environments) == 300
+    gc.collect()  # Or its turn might come while the time is taken.
     longest = 0.0
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(file_of(tmp_path)._collect(big))

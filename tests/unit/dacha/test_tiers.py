@@ -21,7 +21,7 @@ from dacha.lookups import Lookups
 from edge.near import open_near_cache
 from edge.settings import EdgeSettings
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
-from tests.support.origins import ModelOrigin, running_dacha
+from tests.support.origins import SOON_SILENT, ModelOrigin, running_dacha
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def two_tiers(log, **settings):
             return await answer(lookups, question)
 
         way = Delayed(origin, random.Random(1))
-        bus = LocalBus(way.tail, heartbeat_seconds=0.15, poll_seconds=0.01)
+        bus = LocalBus(way.tail, poll_seconds=0.01)
         both = (origin.log.on_commit, bus.wake)
         origin.log.on_commit = lambda: [wake() for wake in both]
         async with open_near_cache(
@@ -215,7 +215,7 @@ async def test_keys_that_come_to_be_under_junk_are_never_refused_once_edge_knows
 async def test_what_dacha_could_not_tell_for_long_is_no_younger_at_edge():
     """A key is believed for so long after MR was last heard of, not after Dacha was last asked."""
     log = made(ChangeLog())
-    async with two_tiers(log) as node:
+    async with two_tiers(log, heartbeat_seconds=SOON_SILENT) as node:
         await node.dacha.cache.find_account(key_hash(NAMES[0]))
         node.origin.cut_off = node.origin.log_cut_off = True
         await eventually(lambda: node.dacha.cache.silent_seconds > 1.2)

@@ -49,9 +49,9 @@ async def open_away(*, polled: bool = False) -> AsyncIterator[Away]:
         await dacha.cache.find_account(CLIENT)
         mr.cut_off = mr.log_cut_off = True
         lookups = Lookups(dacha)
-        bus: Bus = LocalBus(mr.tail, heartbeat_seconds=0.15, poll_seconds=0.01)
+        bus: Bus = LocalBus(mr.tail, poll_seconds=0.01)
         if polled:
-            bus = PolledBus(lookups.state, heartbeat_seconds=0.15, poll_seconds=0.01)
+            bus = PolledBus(lookups.state, poll_seconds=0.01)
         async with open_near_cache(EdgeSettings(), bus=bus, origin=lookups) as near:
             yield Away(log, mr, near)
 
@@ -88,9 +88,9 @@ async def test_what_changed_meanwhile_is_served_when_mr_is_back(polled: bool) ->
         away.log.set_feature(HOME, "a", b"false")
         away.log.assign()
         away.mr_comes_back()
-        await eventually(lambda: _value(away) == b"false", within_seconds=10)
-        assert away.near.cache.ready
-        assert not away.near.holdings.replica.doubts_epoch
+        await eventually(lambda: _value(away) == b"false")
+        await eventually(lambda: away.near.cache.ready)
+        await eventually(lambda: not away.near.holdings.replica.doubts_epoch)
         assert not away.near.metrics.mismatches
 
 
@@ -102,7 +102,7 @@ async def test_a_database_that_was_restored_meanwhile_is_noticed() -> None:
         away.log.restore(backup)
         away.log.set_feature(HOME, "a", b"false")
         away.mr_comes_back()
-        await eventually(lambda: _value(away) == b"false", within_seconds=10)
+        await eventually(lambda: _value(away) == b"false")
         assert away.near.cache.epoch not in {"", old}
 
 

@@ -36,7 +36,7 @@ async def cold_edge(names: list[str], **settings: Any) -> AsyncIterator[tuple[Op
     log.assign()
     mr = ModelOrigin(log)
     async with running_dacha(mr) as dacha:
-        bus = LocalBus(mr.tail, heartbeat_seconds=0.15, poll_seconds=0.01)
+        bus = LocalBus(mr.tail, poll_seconds=0.01)
         pool = DachaPool(ScriptedRequests(ScriptedDacha("one", Lookups(dacha))))
         async with open_near_cache(EdgeSettings(**settings), bus=bus, origin=pool) as near:
             await eventually(lambda: near.holdings.replica.live and near.holdings.replica.hole is None)

@@ -17,6 +17,8 @@ from tests.support.waiting import eventually
 
 HERE = environment_id("here")
 HEDGE = 0.05
+SECONDS = 30.0
+"""The deadline of a question: so far away that what is quick without it is told from what is not."""
 
 
 class Behind(ModelOrigin):
@@ -30,7 +32,7 @@ class Behind(ModelOrigin):
 class Bench:
     """Two Dachas over one log, and a pool that asks them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hedge_seconds: float = HEDGE) -> None:
         self.log = ChangeLog()
         self.log.create_environment(HERE)
         self.log.save_account(account_id("a"), key_hash("client"), key_hash("server"), environments=[HERE])
@@ -42,9 +44,9 @@ class Bench:
         self.pool = DachaPool(
             self.requests,
             registry=self.registry,
-            hedge_seconds=HEDGE,
-            passed_on_hedge_seconds=HEDGE,
-            seconds=2.0,
+            hedge_seconds=hedge_seconds,
+            passed_on_hedge_seconds=hedge_seconds,
+            seconds=SECONDS,
         )
 
     def all_report(self) -> None:
@@ -60,13 +62,19 @@ def bench() -> Bench:
     return Bench()
 
 
-async def test_a_question_goes_to_one_dacha(bench: Bench) -> None:
-    bench.all_report()
-    answer = await bench.pool.load_environment(HERE)
+@pytest.fixture
+def patient() -> Bench:
+    """Where it is counted whom a question goes to, a moment in which nothing runs asks nobody else."""
+    return Bench(hedge_seconds=SECONDS)
+
+
+async def test_a_question_goes_to_one_dacha(patient: Bench) -> None:
+    patient.all_report()
+    answer = await patient.pool.load_environment(HERE)
     assert answer.snapshot is not None
-    assert (answer.revision, answer.position) == (1, bench.log.position)
-    assert bench.first.asked + bench.second.asked == 1
-    assert bench.count("burgee_edge_dacha_hedges_total") == 0
+    assert (answer.revision, answer.position) == (1, patient.log.position)
+    assert patient.first.asked + patient.second.asked == 1
+    assert patient.count("burgee_edge_dacha_hedges_total") == 0
 
 
 async def test_every_question_has_its_own_answer(bench: Bench) -> None:
@@ -78,10 +86,10 @@ async def test_every_question_has_its_own_answer(bench: Bench) -> None:
     assert await bench.pool.revisions(counters) == bench.log.counter_states(counters)
 
 
-async def test_an_empty_answer_is_an_answer(bench: Bench) -> None:
-    bench.all_report()
-    assert await bench.pool.revisions([]) == []
-    assert bench.first.asked + bench.second.asked == 1
+async def test_an_empty_answer_is_an_answer(patient: Bench) -> None:
+    patient.all_report()
+    assert await patient.pool.revisions([]) == []
+    assert patient.first.asked + patient.second.asked == 1
 
 
 async def test_a_frozen_dacha_costs_a_moment_and_no_answer(bench: Bench) -> None:
@@ -91,7 +99,7 @@ async def test_a_frozen_dacha_costs_a_moment_and_no_answer(bench: Bench) -> None
     begun = time.monotonic()
     answer = await bench.pool.load_environment(HERE)
     assert answer.snapshot is not None
-    assert HEDGE * 0.9 <= time.monotonic() - begun < 1.5
+    assert HEDGE * 0.9 <= time.monotonic() - begun < SECONDS / 2
     assert bench.first.given_up >= 1
     assert bench.count("burgee_edge_dacha_hedges_total") >= 1
     assert bench.count("burgee_edge_dacha_hedge_wins_total") == 1
@@ -104,7 +112,7 @@ async def test_while_a_dacha_is_frozen_most_questions_cost_nothing_extra(bench: 
         bench.all_report()
         assert (await bench.pool.load_environment(HERE)).snapshot is not None
     # Without memory every second question would be put twice.
-    assert bench.count("burgee_edge_dacha_hedges_total") < 12
+    assert bench.count("burgee_edge_dacha_hedges_total") < 20
 
 
 async def test_before_any_report_the_bus_is_asked_for_another(bench: Bench) -> None:
@@ -112,7 +120,7 @@ async def test_before_any_report_the_bus_is_asked_for_another(bench: Bench) -> N
     bench.requests.next_for_all("first")
     begun = time.monotonic()
     assert (await bench.pool.load_environment(HERE)).snapshot is not None
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < SECONDS / 2
     assert set(bench.requests.words) == {"dacha"}
 
 
@@ -133,11 +141,12 @@ async def test_when_mr_is_slow_it_is_not_asked_twice_for_everything(bench: Bench
         dacha.delay_seconds = 2 * HEDGE
     for _ in range(30):
         assert (await bench.pool.load_environment(HERE)).snapshot is not None
-    assert bench.first.asked + bench.second.asked < 45
+    assert bench.first.asked + bench.second.asked < 50
 
 
 async def test_only_so_many_questions_are_put_however_long_the_silence(bench: Bench) -> None:
     del bench.requests.dachas["second"]
+    bench.pool = DachaPool(bench.requests, hedge_seconds=HEDGE, seconds=2.0)
     bench.first.frozen = True
     bench.all_report()
     with pytest.raises(Unavailable):
@@ -153,7 +162,7 @@ async def test_a_refusal_moves_on_at_once(bench: Bench) -> None:
     bench.pool = DachaPool(bench.requests, hedge_seconds=30, seconds=60)
     bench.all_report()
     for _ in range(4):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert (await bench.pool.load_environment(HERE)).snapshot is not None
 
 
@@ -191,7 +200,7 @@ async def test_an_answer_that_is_behind_is_better_than_none(bench: Bench) -> Non
     bench.requests.next_for_all("first")
     begun = time.monotonic()
     assert (await bench.pool.load_environment(HERE)).behind
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < SECONDS / 2
 
 
 async def test_an_answer_below_what_is_known_gives_way(bench: Bench) -> None:
@@ -221,11 +230,11 @@ async def test_absence_at_an_older_position_gives_way(bench: Bench) -> None:
     assert (await bench.pool.load_account(key_hash("s"), floor)).record is not None
 
 
-async def test_what_is_absent_now_is_absent(bench: Bench) -> None:
-    bench.all_report()
-    floor = AtLeast(bench.log.epoch, 0, bench.log.position)
-    assert (await bench.pool.load_account(key_hash("junk"), floor)).record is None
-    assert bench.first.asked + bench.second.asked == 1
+async def test_what_is_absent_now_is_absent(patient: Bench) -> None:
+    patient.all_report()
+    floor = AtLeast(patient.log.epoch, 0, patient.log.position)
+    assert (await patient.pool.load_account(key_hash("junk"), floor)).record is None
+    assert patient.first.asked + patient.second.asked == 1
 
 
 async def test_without_a_connection_nobody_is_asked(bench: Bench) -> None:
@@ -237,7 +246,7 @@ async def test_without_a_connection_nobody_is_asked(bench: Bench) -> None:
 
 async def test_without_any_dacha_there_is_no_waiting(bench: Bench) -> None:
     bench.requests.dachas.clear()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(SECONDS / 2):
         with pytest.raises(Unavailable):
             await bench.pool.load_environment(HERE)
 

@@ -16,7 +16,7 @@ from edge.limits import ColdLookups
 from edge_rest.database import DatabaseSource
 from edge_rest.replica import FollowingReader
 from tests.support.change_log import ChangeLog, account_id, environment_id, key_hash
-from tests.support.origins import ModelOrigin, running_dacha
+from tests.support.origins import SOON_SILENT, ModelOrigin, running_dacha
 from tests.support.waiting import eventually
 
 HOME = environment_id("home")
@@ -62,7 +62,7 @@ async def test_an_account_that_may_be_behind_does_not_make_a_new_environment_unk
     new = environment_id("new")
     key = SdkKey.parse(f"{new}/{KEY}")
     assert key is not None
-    async with running_dacha(origin) as dacha:
+    async with running_dacha(origin, heartbeat_seconds=SOON_SILENT) as dacha:
         access = Access(dacha.cache, ColdLookups())
         assert await access.find(key) is None, "as far as anybody knows"
         origin.log_cut_off = True
@@ -82,7 +82,7 @@ async def test_an_account_that_may_be_behind_does_not_make_a_new_environment_unk
 
 async def test_whoever_asks_for_what_an_account_lacks_while_nobody_knows_pays_for_it(log, origin):
     log.save_account(account_id("app"), CLIENT + "x", hash_key(KEY), environments=[HOME])
-    async with running_dacha(origin) as dacha:
+    async with running_dacha(origin, heartbeat_seconds=SOON_SILENT) as dacha:
         access = Access(dacha.cache, ColdLookups(per_second=0, at_once=1))
         await dacha.cache.find_account(hash_key(KEY))
         key = SdkKey.parse(f"{environment_id('other')}/{KEY}")
