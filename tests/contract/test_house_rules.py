@@ -36,7 +36,7 @@ def burgee(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         cwd=ROOT,
         env=inherited | environment,
     )

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+SENDING_SECONDS: Final = 60.0
+"""Whoever is sent much takes it when its turn comes."""
 _REQUEST_ID: Final = re.compile(rb"\b[0-9a-f]{32}\b")
 _UNTOLD: Final = frozenset({b"date"})
 # A stream's end may be told either way; its bytes are the same.
@@ -49,7 +51,7 @@ def converse(
     closed = False
     with socket.create_connection(("127.0.0.1", port)) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(silence_seconds)
+        sock.settimeout(SENDING_SECONDS)
         try:
             for piece in pieces:
                 sock.sendall(piece)
@@ -59,6 +61,7 @@ def converse(
                 sock.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             closed = True
+        sock.settimeout(silence_seconds)
         try:
             while data := sock.recv(1 << 20):
                 received += data

@@ -223,7 +223,7 @@ async def test_a_feature_is_found_with_its_values_everywhere(api, application):
 
 async def test_the_relay_seals_and_whoever_changes_a_sealed_row_is_found_out(api, application, database_url):
     async with open_relay(api.database, holder="test"):
-        await eventually(lambda: _all_sealed(api.database), within_seconds=15, what="the sealing")
+        await eventually(lambda: _all_sealed(api.database), within_seconds=60, what="the sealing")
     holds, told = await prove(database_url, known=None)
     assert holds
     known = told.splitlines()[-1]

@@ -83,7 +83,7 @@ async def test_nothing_is_told_twice_when_the_audit_is_sealed_meanwhile(api, app
         await stream.heard("ready")
         for number in range(5):
             await api.admin.create_feature(application.id, f"F{number}")
-        await eventually(lambda: _sealed(api), what="everything is sealed", within_seconds=15)
+        await eventually(lambda: _sealed(api), what="everything is sealed", within_seconds=60)
         await api.admin.create_feature(application.id, "LAST")
         await until_told(stream, ("feature", "LAST", "create"))
     features = [each for each in told(stream) if each[0] == "feature"]
@@ -187,7 +187,7 @@ async def test_whoever_is_put_away_hears_nothing_more(api, application):
 
 async def test_a_later_stream_goes_on_where_an_earlier_one_was(api, application):
     async with open_relay(api.database, holder="test"):
-        await eventually(lambda: _sealed(api), what="everything is sealed")
+        await eventually(lambda: _sealed(api), what="everything is sealed", within_seconds=60)
         async with live(api) as first:
             mark = (await first.heard("ready")).id
         await api.admin.create_feature(application.id, "MISSED")
@@ -242,7 +242,7 @@ async def _takes_one_more(api):
 async def test_a_quiet_stream_is_kept_open_by_comments(api, application, monkeypatch):
     monkeypatch.setattr(endpoints, "HEARTBEAT_SECONDS", 0.05)
     headers = {"Authorization": f"Bearer {api.admin.token}"}
-    async with asyncio.timeout(10), api.http.get(api.url + PATH, headers=headers) as answer:
+    async with asyncio.timeout(60), api.http.get(api.url + PATH, headers=headers) as answer:
         lines = [(await answer.content.readline()).decode() for _ in range(8)]
     assert [line for line in lines if line.startswith(":")]
 

@@ -107,6 +107,8 @@ async def test_the_size_of_an_application_does_not_change_how_many_statements_it
 
     async def fill(keys: range, environments: int) -> tuple[int, int]:
         await _fill(api.database, UUID(application.id), keys, environments)
+        # After a while a call also says that its session is in use; this one, if it is time.
+        assert await api.status("GET", "/portfolio") == 200
         statements.clear()
         shown = await table(api, application)
         reading = len(statements)

@@ -54,7 +54,7 @@ class World:
                 environment_id=self.where,
                 key_hash=hash_key(key),
                 feature_key=feature,
-                deadline=time.time() + 5,
+                deadline=time.time() + 60,
                 **members,
             ),
         )

@@ -40,10 +40,10 @@ async def test_a_call_refreshes_a_session_that_was_idle_for_a_while(api):
 
 
 async def test_a_short_idle_time_is_kept_by_calling(api):
-    sessions = Sessions(api.database, idle_hours=10 / 3600, max_hours=1)
-    await shift(api, last_seen_at=timedelta(seconds=5))
+    sessions = Sessions(api.database, idle_hours=10 / 60, max_hours=1)
+    await shift(api, last_seen_at=timedelta(minutes=5))
     assert await sessions.find(api.admin.token) is not None
-    await shift(api, last_seen_at=timedelta(seconds=7))
+    await shift(api, last_seen_at=timedelta(minutes=7))
     assert await sessions.find(api.admin.token) is not None, "it was refreshed in between"
-    await shift(api, last_seen_at=timedelta(seconds=20))
+    await shift(api, last_seen_at=timedelta(minutes=20))
     assert await sessions.find(api.admin.token) is None

@@ -31,6 +31,7 @@ def sending(api, slack):
         encryption_password=PASSWORD,
         outgoing_private_networks=("127.0.0.0/8",),
         delivery_pause=0.05,
+        delivery_timeout=60,
         slack_url=slack.url + "/api/chat.postMessage",
     )
     return open_deliveries(
