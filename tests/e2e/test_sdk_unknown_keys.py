@@ -18,9 +18,9 @@ pytestmark = pytest.mark.e2e
 
 UNKNOWN_SERVER_KEY = "nobody-knows-this-server-key-00001"
 UNKNOWN_CLIENT_KEY = "nobody-knows*this-client-key-00001"
-HOLD_SECONDS = 1.0
+HOLD_SECONDS = 0.5
 # Longer than the hold: what an SDK does after the server let go of it is the interesting part.
-WATCH_SECONDS = 3.0
+WATCH_SECONDS = 1.5
 SAID_OF_UNKNOWN_KEYS = (
     "The API Key provided does not exist",
     "Failed to connect to FeatureHub Edge",

@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.guarantees, pytest.mark.slow]
 FEATURE = "steps"
 ATTEMPTS = 20
 ANSWER_SECONDS = 30.0
+COMMIT_SECONDS = 2.5
+"""Longer than Edge waits for one MR, and short enough that it has time to ask another one."""
 
 
 @pytest.fixture
@@ -94,7 +96,9 @@ async def dead_before_its_answer(
             put = asking.create_task(updater.put(split.edges[0], name), name=name)
             try:
                 await eventually(
-                    lambda before=before: updater.version > before, within_seconds=1.5, what="the commit"
+                    lambda before=before: updater.version > before,
+                    within_seconds=COMMIT_SECONDS,
+                    what="the commit",
                 )
             except DeadlineMissed:
                 other.resume()
