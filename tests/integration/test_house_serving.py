@@ -252,7 +252,7 @@ async def test_serving_ends_when_its_task_is_cancelled():
         serving = tasks.create_task(
             serve([Listener("main", application())], on_listening=lambda _: listening.set(), drain_seconds=60)
         )
-        await asyncio.wait_for(listening.wait(), 5)
+        await asyncio.wait_for(listening.wait(), 30)
         serving.cancel()
 
 
@@ -336,11 +336,11 @@ async def test_streams_hear_bye_and_the_process_ends_with_status_0(number):
             assert b"ack" in await answer.content.readany()
             served.process.send_signal(number)
             assert b"bye" in await answer.content.read()
-        assert await asyncio.to_thread(served.process.wait, 5) == 0
+        assert await asyncio.to_thread(served.process.wait, 60) == 0
 
 
 async def test_polls_are_answered_for_the_whole_drain():
-    with Served(seconds=1) as served:
+    with Served(seconds=4) as served:
         async with aiohttp.ClientSession(served.url) as client:
             served.process.send_signal(signal.SIGTERM)
 
@@ -351,7 +351,7 @@ async def test_polls_are_answered_for_the_whole_drain():
             await eventually(unready)
             async with client.get("/info/version") as answer:
                 assert answer.status == 200
-        assert await asyncio.to_thread(served.process.wait, 10) == 0
+        assert await asyncio.to_thread(served.process.wait, 60) == 0
 
 
 def test_a_second_signal_does_not_wait_for_the_drain():
@@ -359,7 +359,7 @@ def test_a_second_signal_does_not_wait_for_the_drain():
         served.process.send_signal(signal.SIGTERM)
         assert eventually_sync(lambda: _status(served.url) == 500)
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(10) == 0
+        assert served.process.wait(30) == 0
 
 
 async def test_a_stream_that_nobody_ends_does_not_keep_the_process():
@@ -367,7 +367,7 @@ async def test_a_stream_that_nobody_ends_does_not_keep_the_process():
         async with aiohttp.ClientSession(served.url) as client, client.get("/stream") as answer:
             await answer.content.readany()
             served.process.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(served.process.wait, 15) == 0
+            assert await asyncio.to_thread(served.process.wait, 60) == 0
 
 
 def _status(url: str) -> int:
@@ -375,7 +375,7 @@ def _status(url: str) -> int:
     import urllib.request
 
     try:
-        with urllib.request.urlopen(f"{url}/health/readiness", timeout=2) as answer:
+        with urllib.request.urlopen(f"{url}/health/readiness", timeout=30) as answer:
             status: int = answer.status
             return status
     except urllib.error.HTTPError as error:
@@ -396,9 +396,11 @@ async def _answer_to(url: str, *pieces: bytes) -> bytes:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Slow: "])
@@ -446,7 +448,8 @@ async def test_requests_that_wait_behind_another_are_answered_in_order():
 async def test_whoever_sends_thousands_of_requests_without_waiting_is_cut_off():
     asked, may_answer = [], asyncio.Event()
     async with running(_waiting_for(asked, may_answer)) as url:
-        with suppress(ConnectionResetError):
+        # How the end of a connection is told depends on what was under way.
+        with suppress(ConnectionError):
             assert await _answer_to(url, b"GET /0 HTTP/1.1\r\n\r\n" * 5_000) == b""
         assert len(asked) <= 1
         may_answer.set()

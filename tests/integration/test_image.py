@@ -150,7 +150,7 @@ def running(command: list[str], log: Path) -> Iterator[tuple[subprocess.Popen[by
     """Whoever waits for it, and the process's number as this machine has it; in its own world it is 1."""
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as started:
         children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-        found = eventually_sync(lambda: children.read_text().split(), within_seconds=5, what="a process")
+        found = eventually_sync(lambda: children.read_text().split(), within_seconds=60, what="a process")
         try:
             yield started, int(found[0])
         finally:
@@ -159,7 +159,7 @@ def running(command: list[str], log: Path) -> Iterator[tuple[subprocess.Popen[by
 
 def answers(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         return refused.code
@@ -179,7 +179,7 @@ def test_it_runs_as_nobody_on_a_root_that_cannot_be_written(image: Image, data: 
     with running(image.command(data, "burgee", *image.config["Cmd"], **settings), log) as (parent, process):
         base = f"http://127.0.0.1:{port}"
         eventually_sync(
-            lambda: answers(f"{base}/health/readiness") == 200, within_seconds=120, what="the party"
+            lambda: answers(f"{base}/health/readiness") == 200, within_seconds=300, what="the party"
         )
         assert image.burgee(data, "health", **settings).returncode == 0
         assert answers(base) == 200, "the Admin UI is in it"

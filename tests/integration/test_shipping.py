@@ -178,9 +178,11 @@ async def test_the_proxy_sends_an_update_to_one_edge_alone(tmp_path: Path) -> No
     heard: list[bytes] = []
 
     async def dies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if line := await reader.readline():
-            heard.append(line)
-        writer.close()
+        try:
+            if line := await reader.readline():
+                heard.append(line)
+        finally:
+            writer.close()
 
     first = await asyncio.start_server(dies, "127.0.0.1", 0)
     second = await asyncio.start_server(dies, "127.0.0.1", 0)

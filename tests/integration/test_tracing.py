@@ -17,6 +17,9 @@ from tests.support.spans import OUTSIDE, TRACE, UNSAMPLED
 
 pytestmark = pytest.mark.integration
 
+GIVEN_UP_SECONDS = 10.0
+"""After so long whoever exports gives one request up."""
+
 
 def opened(url: str):
     return open_tracing(
@@ -33,7 +36,7 @@ async def test_what_was_recorded_arrives_before_the_process_ends():
             ):
                 handed = tracing.handed_on()
             assert tracing.begin("not recorded", tracing.Kind.SERVER, under=UNSAMPLED) is None
-        outer, inner = collector.trace(TRACE)
+        inner, outer = sorted(collector.trace(TRACE), key=lambda each: each.name)
     assert (outer.name, outer.service, outer.instance) == ("outer", "burgee-edge", "edge-1")
     assert outer.parent_id == OUTSIDE.span_id
     assert inner.parent_id == outer.span_id
@@ -62,7 +65,8 @@ async def test_a_collector_that_is_away_costs_neither_work_nor_the_end(collector
                 span = tracing.begin("lost", tracing.Kind.INTERNAL, under=OUTSIDE)
                 assert span is not None
                 span.end()
-            assert time.perf_counter() - began < 5
+            # Sending one alone would take longer, if it were waited for.
+            assert time.perf_counter() - began < GIVEN_UP_SECONDS
             began = time.monotonic()
-        assert time.monotonic() - began < CLOSE_SECONDS + 2
+        assert time.monotonic() - began < CLOSE_SECONDS + GIVEN_UP_SECONDS / 2
     assert not tracing.is_on()

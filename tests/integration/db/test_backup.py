@@ -365,7 +365,8 @@ DAMAGES = {
     cut: "not whole",
     cut_and_close: "not whole",
     alter_a_value: "checksum",
-    flip_bits: "damaged",
+    # Now and then it looks like an end.
+    flip_bits: "damaged|not whole",
     append: "checksum",
     forget_a_row: "contradicts itself",
     come_from_the_future: "newer",
@@ -430,7 +431,7 @@ async def test_a_restore_that_is_killed_leaves_what_was_there(lived_in, postgres
         if lived_in.startswith("sqlite")
         else killed_on_postgresql(lived_in, tmp_path)
     )
-    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert process.wait(timeout=60) == -signal.SIGKILL
     back_up(lived_in, tmp_path / "after")
     assert content(tmp_path / "after") == content(tmp_path / "backup")
     restore(lived_in, tmp_path / "backup", force=True)
@@ -442,9 +443,9 @@ def killed_on_postgresql(url, folder):
         holding.execute("LOCK TABLE organization IN ACCESS SHARE MODE")
         process = subprocess.Popen(command("restore", folder / "backup", "--force"), env=environment(url))
         waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'organization'::regclass"
-        eventually_sync(lambda: holding.execute(waiting).fetchall(), within_seconds=30)
+        eventually_sync(lambda: holding.execute(waiting).fetchall(), within_seconds=120)
         process.kill()
-        process.wait(timeout=30)
+        process.wait(timeout=60)
     return process
 
 
@@ -467,7 +468,7 @@ def killed_on_sqlite(url, folder):
     log = Path(url.removeprefix("sqlite:///") + "-wal")
     eventually_sync(
         lambda: process.poll() is not None or (log.exists() and log.stat().st_size > 4_000_000),
-        within_seconds=30,
+        within_seconds=120,
         every_seconds=0.002,
     )
     process.kill()

@@ -248,7 +248,7 @@ async def test_a_migration_does_not_make_everybody_wait_for_who_holds_a_table(
     monkeypatch.setattr(mr.db.migrate, "_TRIES_SECONDS", 0.0)
     with connected(postgresql_url) as reader:
         reader.exec_driver_sql("SELECT count(*) FROM usage")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             with pytest.raises(SchemaBusy, match="keeps a table of it in use"):
                 await later_release(postgresql_url)
     await later_release(postgresql_url)

@@ -52,7 +52,7 @@ async def test_a_lost_connection_is_made_again_and_what_was_missed_meanwhile_is_
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'burgee-relay'",
             database=other.url.database,
         )
-        await eventually(lambda: heard, within_seconds=15)
+        await eventually(lambda: heard, within_seconds=60)
         heard.clear()
         await shop.save_value(0, 0, 0)
         await eventually(lambda: heard)

@@ -259,8 +259,8 @@ async def test_a_relay_goes_on_after_its_database_was_away(postgres_server, post
             postgres_server.stop()
             await asyncio.sleep(0.5)
             postgres_server.start()
-            await eventually(lambda: _saved(shop), within_seconds=15, what="a write")
-            async with asyncio.timeout(15):
+            await eventually(lambda: _saved(shop), within_seconds=60, what="a write")
+            async with asyncio.timeout(60):
                 await relay.drained()
             assert relay.position >= 3
 
