@@ -12,6 +12,7 @@ import {
   useQueryClient,
 } from '@tanstack/react-query';
 import { type Answer, call, type Given, type OperationId, type Params } from './client';
+import { asksForGone, deleting } from './gone';
 
 /** Everything TanStack needs to ask an operation; for `useQuery`, `useQueries`, `prefetchQuery`. */
 export function asking<Id extends OperationId>(id: Id, params: Params<Id>) {
@@ -51,19 +52,24 @@ export function useApi<Id extends OperationId>(
  * Call an operation that changes something. `mutateAsync({ params, body })`.
  *
  * `changes`: ids of the operations whose answers it changes; they are asked again.
+ * `deletes`: id of the object that it deletes; nobody asks for that one again.
  */
 export function useApiChange<Id extends OperationId>(
   id: Id,
-  { changes = [] }: { changes?: readonly OperationId[] } = {},
+  { changes = [], deletes }: { changes?: readonly OperationId[]; deletes?: string } = {},
 ): UseMutationResult<Answer<Id>, Error, Given<Id>> {
   const client = useQueryClient();
   return useMutation<Answer<Id>, Error, Given<Id>>({
-    mutationFn: (given) => (call as Untyped)(id, given),
+    mutationFn: (given) => {
+      const send = () => (call as Untyped)(id, given);
+      return deletes === undefined ? send() : deleting(deletes, send);
+    },
     onSuccess: () => invalidate(client, ...changes),
   });
 }
 
-/** Ask again whatever is shown of these operations, with any parameters. */
+/** Ask again whatever is shown of these operations, with any parameters; but not for what was deleted here. */
 export async function invalidate(client: QueryClient, ...ids: readonly OperationId[]): Promise<void> {
-  await Promise.all(ids.map((id) => client.invalidateQueries({ queryKey: [id] })));
+  const predicate = ({ queryKey }: { queryKey: readonly unknown[] }) => !asksForGone(queryKey);
+  await Promise.all(ids.map((id) => client.invalidateQueries({ queryKey: [id], predicate })));
 }

@@ -1,6 +1,7 @@
 /** What others change appears without a reload: the live stream, and what follows from it for what is shown. */
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useSyncExternalStore } from 'react';
+import { asksForGone } from '@/api/gone';
 import type { LiveChange, LiveNews } from '@/api/schema';
 import { affects } from './changes/effects';
 import { noteChanges } from './changes/marks';
@@ -39,8 +40,9 @@ export function useLive(): void {
     const later = new Later(client);
     const stop = readLive({
       onChanges(news: LiveNews) {
-        later.ask(news.changes);
+        // First to answers that are under way: those that are asked for now know it.
         tellNews(news.changes);
+        later.ask(news.changes);
         noteChanges(news.changes.filter((change) => change.by.id !== myself));
       },
       onReset: () => later.askEverything(),
@@ -96,7 +98,7 @@ class Later {
     const began = Date.now();
     // A failed answer is told by the screen that shows it.
     void this.client
-      .invalidateQueries({ predicate: ({ queryKey }) => everything || touched(queryKey) })
+      .invalidateQueries({ predicate: ({ queryKey }) => (everything || touched(queryKey)) && !asksForGone(queryKey) })
       .finally(() => {
         this.pause = Math.min(LONGEST_MS, Math.max(CLOSEST_MS, REST * (Date.now() - began)));
       });

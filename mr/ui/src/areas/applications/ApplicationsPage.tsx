@@ -125,7 +125,10 @@ function Dialogs({ asked, portfolioId, onClose }: DialogsProps) {
 function DeleteDialog({ application, onClose }: { application: Application; onClose: () => void }) {
   const t = useTexts();
   const notify = useNotify();
-  const remove = useApiChange('deleteApplication', { changes: ['findApplications', 'findPortfolios', 'getPortfolio'] });
+  const remove = useApiChange('deleteApplication', {
+    changes: ['findApplications', 'findPortfolios', 'getPortfolio'],
+    deletes: application.id,
+  });
   return (
     <ConfirmDialog
       opened

@@ -75,8 +75,7 @@ export function GroupForm({ opened, onClose, portfolioId, group, onCreated }: Gr
 export function DeleteGroup({ group, onClose }: { group: Group; onClose: () => void }) {
   const t = useTexts();
   const notify = useNotify();
-  // The group itself is not asked for again: it is gone before the list leads to another.
-  const remove = useApiChange('deleteGroup', { changes: GROUP_LISTS.filter((each) => each !== 'getGroup') });
+  const remove = useApiChange('deleteGroup', { changes: GROUP_LISTS, deletes: group.id });
   return (
     <ConfirmDialog
       opened

@@ -185,7 +185,7 @@ function Name({ portfolio }: { portfolio: Portfolio }) {
 function DeletePortfolio({ portfolio, onClose }: { portfolio: Portfolio; onClose: () => void }) {
   const t = useTexts();
   const notify = useNotify();
-  const remove = useApiChange('deletePortfolio', { changes: PORTFOLIO_LISTS });
+  const remove = useApiChange('deletePortfolio', { changes: PORTFOLIO_LISTS, deletes: portfolio.id });
   return (
     <ConfirmDialog
       opened
