@@ -132,7 +132,8 @@ function useOrder(application: Application, environments: readonly Environment[]
   const notify = useNotify();
   const client = useQueryClient();
   const [shown, setShown] = useState(environments);
-  const save = useApiChange('environmentOrdering');
+  // Pending until the list is there again: the next move needs the versions that this one leads to.
+  const save = useApiChange('environmentOrdering', { changes: ENVIRONMENT_LISTS });
   useEffect(() => setShown(environments), [environments]);
   const move = (from: number, to: number) => {
     const next = moved(shown, from, to);
@@ -145,8 +146,8 @@ function useOrder(application: Application, environments: readonly Environment[]
         onError: (error) => {
           setShown(environments);
           notify.failure(error);
+          void invalidate(client, ...ENVIRONMENT_LISTS);
         },
-        onSettled: () => invalidate(client, ...ENVIRONMENT_LISTS),
       },
     );
   };
