@@ -1,9 +1,8 @@
 /** The editor beside the grid. The address says what is open, so that a link opens it, too. */
 import { ActionIcon, Anchor, Drawer, Group, Text } from '@mantine/core';
-import { useWindowEvent } from '@mantine/hooks';
 import { IconX } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useCallback, useRef } from 'react';
+import { lazy, Suspense, useCallback, useLayoutEffect, useRef } from 'react';
 import { useApi } from '@/api/hooks';
 import type { Application } from '@/api/schema';
 import { type Search, useSearchParams } from '@/app/navigate';
@@ -36,9 +35,15 @@ export function EditorDrawer({ application, onClosed }: { application: Applicati
   const close = () => open(undefined);
   const opened = key !== undefined && key !== '';
   const inside = useRef<HTMLDivElement>(null);
-  useWindowEvent('keydown', (event) => {
-    if (opened && event.key === 'Escape' && isForDrawer(event, inside.current)) close();
-  });
+  // Before it is painted: whoever sees the drawer can close it.
+  useLayoutEffect(() => {
+    if (!opened) return undefined;
+    const leave = (event: KeyboardEvent) => {
+      if (event.key === 'Escape' && isForDrawer(event, inside.current)) open(undefined);
+    };
+    window.addEventListener('keydown', leave);
+    return () => window.removeEventListener('keydown', leave);
+  }, [opened, open]);
   return (
     <Drawer.Root
       opened={opened}
@@ -63,7 +68,10 @@ export function EditorDrawer({ application, onClosed }: { application: Applicati
 function isForDrawer(event: KeyboardEvent, drawer: HTMLElement | null): boolean {
   if (event.defaultPrevented || event.isComposing || !(event.target instanceof Element)) return false;
   if (event.target.getAttribute('data-mantine-stop-propagation') === 'true') return false;
-  return event.target === document.body || event.target.closest('[role=dialog]')?.contains(drawer) === true;
+  if (event.target === document.body) return true;
+  // The focus comes from the grid into the drawer a moment after it is seen.
+  const within = event.target.closest('[role=dialog], [role=grid]');
+  return within?.getAttribute('role') === 'grid' || within?.contains(drawer) === true;
 }
 
 interface OpenedProps {
