@@ -96,6 +96,8 @@ class Reader {
 
   private hear(event: StreamEvent): void {
     if (event.name === 'ready') {
+      // What changed since the screens asked, while no connection came about, nobody will tell.
+      if (this.lastId === null && this.failures > 0) this.listener.onReset();
       this.failures = 0;
       this.listener.onState('live');
     }

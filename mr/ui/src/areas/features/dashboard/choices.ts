@@ -74,6 +74,8 @@ export function useHidden(
       const body = { noneSelected: next.size >= all, environmentIds: [...next] };
       const key = ['getHiddenEnvironments', { appId: applicationId }];
       const before = client.getQueryData(key);
+      // An answer that is under way does not know of it.
+      void client.cancelQueries({ queryKey: key });
       client.setQueryData(key, body);
       call('saveHiddenEnvironments', { params: { appId: applicationId }, body }).catch((error: unknown) => {
         client.setQueryData(key, before);

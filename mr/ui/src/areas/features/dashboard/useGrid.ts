@@ -16,7 +16,7 @@ import { TABLE } from '../model/saving';
 import type { Choices } from './choices';
 import type { Table } from '../model/wire';
 import { gridData, type GridEnvironment, type GridFeature, search } from './table';
-import { loadWhole, portionOf } from './whole';
+import { loadPage, loadWhole, portionOf } from './whole';
 
 export const WHOLE = 2000;
 const FIRST = 60;
@@ -116,7 +116,7 @@ type Load = (context: { signal: AbortSignal }) => Promise<Table>;
 function useTable(params: Params<typeof TABLE>, enabled: boolean, load?: Load) {
   return useQuery({
     ...asking(TABLE, params),
-    ...(load === undefined ? {} : { queryFn: load }),
+    queryFn: load ?? (({ signal }) => loadPage(params, signal)),
     enabled,
     placeholderData: (before) => (before?.applicationId === params.id ? before : undefined),
     // Comparing ten thousand values with those before, to keep the same objects, takes longer than it saves.

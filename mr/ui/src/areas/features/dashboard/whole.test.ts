@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { tellNews } from '@/app/changes/news';
 import type { LiveChange } from '@/api/schema';
 import type { FeatureValue, Table } from '../model/wire';
-import { joined, loadWhole, portionOf } from './whole';
+import { joined, loadPage, loadWhole, portionOf } from './whole';
 
 const APPLICATION = 'shop';
 
@@ -101,4 +101,18 @@ test('what is saved while portions come is in the table', async () => {
       ['B', 1],
     ],
   ]);
+});
+
+test('what is saved while a page comes is in it, and nothing of features that are not', async () => {
+  const news = { kind: 'feature-value', applicationId: APPLICATION, name: 'A' } as LiveChange;
+  const asked = answering(
+    () => {
+      tellNews([news, { ...news, name: 'Z' }]);
+      return table(['A', 'B'], 2);
+    },
+    () => [{ environment: { id: 'test', name: 'test' }, featureValue: value('A', 2) }],
+  );
+  const page = await loadPage({ id: APPLICATION, max: 60 }, new AbortController().signal);
+  expect(asked).toHaveLength(2);
+  expect(page.environments[0]?.features.map(({ version }) => version)).toEqual([2, 1]);
 });

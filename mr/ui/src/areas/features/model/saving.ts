@@ -42,6 +42,9 @@ export function useSave(): Save {
       const body = toWire(draft, { key, environmentId, version });
       const saved = await call('updateFeatureForEnvironment', { params: { eid: environmentId, key }, body });
       spread(client, place, saved);
+      // An answer that is under way may be from before: the next save would be refused for its version.
+      const asked = { queryKey: [VALUES, { id: place.applicationId, key }] };
+      if (client.isFetching(asked) > 0) void client.invalidateQueries(asked);
       return saved;
     },
     [client],
