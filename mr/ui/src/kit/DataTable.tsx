@@ -58,7 +58,13 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   return (
     <>
       <Table.ScrollContainer minWidth={480}>
-        <Table highlightOnHover verticalSpacing="xs" aria-label={label} style={{ opacity: faded ? 0.6 : 1 }}>
+        <Table
+          highlightOnHover
+          verticalSpacing="xs"
+          aria-label={label}
+          aria-busy={faded || undefined}
+          style={{ opacity: faded ? 0.6 : 1 }}
+        >
           <Table.Thead>
             <Table.Tr>
               {columns.map((column) => (

@@ -1,7 +1,7 @@
 import { CloseButton, TextInput, type TextInputProps } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTexts } from '@/texts';
 
 interface SearchBoxProps extends Omit<TextInputProps, 'value' | 'onChange' | 'defaultValue'> {
@@ -15,12 +15,22 @@ interface SearchBoxProps extends Omit<TextInputProps, 'value' | 'onChange' | 'de
 export function SearchBox({ value, onChange, wait = 250, ...rest }: SearchBoxProps) {
   const t = useTexts();
   const [text, setText] = useState(value);
-  const later = useDebouncedCallback(onChange, wait);
-  // The address or a button may set it from outside.
-  useEffect(() => setText(value), [value]);
+  const told = useRef<string[]>([]);
+  const tell = (next: string) => {
+    told.current.push(next);
+    onChange(next);
+  };
+  const later = useDebouncedCallback(tell, wait);
+  // The address or a button may set it from outside. What was told from here comes back a moment later, when more
+  // may have been typed.
+  useEffect(() => {
+    const at = told.current.indexOf(value);
+    told.current = at < 0 ? [] : told.current.slice(at + 1);
+    if (at < 0) setText(value);
+  }, [value]);
   const change = (next: string) => {
     setText(next);
-    if (wait === 0) onChange(next);
+    if (wait === 0) tell(next);
     else later(next);
   };
   return (

@@ -56,7 +56,12 @@ export default function Setup() {
           onDone={() => setPage(2)}
         />
       )}
-      {page === 2 && <Button onClick={() => void go('/applications')}>{t.auth.setupGo}</Button>}
+      {/* The session begins a moment after the page is shown; without it everything leads back here. */}
+      {page === 2 && (
+        <Button loading={state === 'setup'} onClick={() => void go('/applications')}>
+          {t.auth.setupGo}
+        </Button>
+      )}
     </Card>
   );
 }

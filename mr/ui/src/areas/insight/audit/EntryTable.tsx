@@ -23,7 +23,12 @@ export function EntryTable({ entries, faded, onFilter }: EntryTableProps) {
   const t = useTexts().insight.audit;
   return (
     <Table.ScrollContainer minWidth={640}>
-      <Table aria-label={t.title} verticalSpacing={6} style={{ opacity: faded ? 0.6 : 1 }}>
+      <Table
+        aria-label={t.title}
+        aria-busy={faded || undefined}
+        verticalSpacing={6}
+        style={{ opacity: faded ? 0.6 : 1 }}
+      >
         <Table.Thead>
           <Table.Tr>
             <Table.Th w={36}>

@@ -23,7 +23,7 @@ export function Results({ answer, faded }: { answer: EvaluationAnswer; faded: bo
   const byRule = answer.features.filter(isByRule);
   const found = (decidedOnly === 'yes' ? byRule : answer.features).filter((each) => matches(each, text));
   return (
-    <Stack gap="sm" style={{ opacity: faded ? 0.6 : 1 }}>
+    <Stack gap="sm" aria-busy={faded || undefined} style={{ opacity: faded ? 0.6 : 1 }}>
       <Group justify="space-between">
         <Group gap="md">
           <SearchBox value={text} onChange={setText} wait={0} aria-label={t.find} placeholder={t.find} />
