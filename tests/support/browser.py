@@ -96,9 +96,40 @@ class Person:
         await self.page.goto(self.url + path, wait_until="domcontentloaded")
 
     async def settle(self) -> None:
-        """Wait until nothing is loading any more."""
+        """Wait until nothing is loading any more, and no colour is on its way."""
         await self.page.locator("[aria-busy=true]").first.wait_for(state="detached")
         await self.page.wait_for_function("document.fonts.status === 'loaded'")
+        await self.page.evaluate(_COLOURS_AT_REST)
+
+    async def listens(self) -> None:
+        """Wait until the page hears what others change; what they changed before, it has loaded."""
+        await expect(self.page.get_by_test_id("live")).to_have_attribute("data-state", "live")
+
+    async def press(self, switch: Locator) -> None:
+        """Click a switch whose box is hidden below what is drawn, when it does not move any more."""
+        await switch.scroll_into_view_if_needed()
+        await switch.click(force=True)
+
+    async def escape(self, dialog: Locator) -> None:
+        """Close it by the keyboard, once the focus has come into it, and see it go."""
+        await expect(dialog.locator(":focus")).to_have_count(1)
+        await self.page.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+
+    async def save_in(self, environment: str) -> None:
+        """Save what is typed in the editor; what was saved before is told no more while something is not."""
+        await expect(self.page.get_by_text("1 environment has unsaved changes")).to_be_visible()
+        await self.page.get_by_role("button", name="Save", exact=True).click()
+        await expect(self.page.get_by_text(f"Saved in {environment}.")).to_be_visible()
+
+    async def come_again(self) -> str:
+        """Load the page anew, and answer the authorization that it asks with from then on."""
+        address = self.page.url
+        # Nothing that the page before asks for is taken for the new one's.
+        await self.page.goto("about:blank")
+        async with self.page.expect_request(lambda asked: "authorization" in asked.headers) as asked:
+            await self.page.goto(address, wait_until="domcontentloaded")
+        return (await asked.value).headers["authorization"]
 
     async def clear_notices(self) -> None:
         """Close what the page says at its lower edge, before it is in a picture."""
@@ -175,6 +206,7 @@ class Person:
 
     async def violations(self, *, only: str = "") -> list[str]:
         """Return what axe finds on this page that is more than minor, one line each; `only` by this rule."""
+        await self.settle()
         if not await self.page.evaluate("'axe' in window"):
             # As a function of the test, not as a script of the page: its policy would refuse that.
             await self.page.evaluate((FOLDER / "node_modules/axe-core/axe.min.js").read_text())

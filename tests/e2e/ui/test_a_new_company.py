@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.support.browser import Person, open_person
 from tests.support.listener import open_listener
 from tests.support.party import PartyProcess
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -105,8 +106,13 @@ async def test_a_group_is_made_and_somebody_is_invited_into_it(company: Company)
     await page.get_by_label("Deck crew").check()
     await page.get_by_role("button", name="Create invitation").click()
     await page.get_by_role("button", name="Copy: Registration link").click()
-    link = await page.evaluate("navigator.clipboard.readText()")
-    assert link == await page.get_by_role("textbox", name="Registration link").input_value()
+    link = await page.get_by_role("textbox", name="Registration link").input_value()
+    assert link
+
+    async def copied() -> bool:
+        return bool(await page.evaluate("navigator.clipboard.readText()") == link)
+
+    await eventually(copied, within_seconds=30, what="the link on the clipboard")
     company.notes["invitation"] = link
     await ada.clear_notices()
     await ada.screenshot("invitation-light")
@@ -121,7 +127,7 @@ async def test_the_group_gets_its_permissions(company: Company) -> None:
     await company.ada.clear_notices()
     await company.ada.screenshot("group-permissions-light")
     await page.get_by_role("button", name="Save permissions").click()
-    await expect(page.get_by_text("The permissions were saved.")).to_be_visible()
+    await company.ada.told("The permissions were saved.")
 
 
 async def test_the_invited_register_and_get_in(company: Company) -> None:
@@ -144,23 +150,20 @@ async def test_a_service_account_gets_keys_that_work(company: Company) -> None:
     await page.get_by_role("link", name="Service account permissions", exact=True).click()
     for environment in ("production", "staging"):
         await page.get_by_label(f"{environment}: Read", exact=True).check()
-    # The same was said of the group's a moment ago.
-    await ada.clear_notices()
     await page.get_by_role("button", name="Save permissions").click()
-    await expect(page.get_by_text("The permissions were saved.")).to_be_visible()
+    await ada.told("The permissions were saved.")
     await page.get_by_role("link", name="API keys", exact=True).click()
     card = page.get_by_role("article", name="Web shop")
     company.notes["key"] = await card.get_by_label("Server-evaluated key", exact=True).input_value()
     await card.get_by_role("button", name="Use in code").click()
     drawer = page.get_by_role("dialog")
     await expect(drawer.locator("code, pre").first).to_be_visible()
+    await expect(drawer).to_contain_text(company.notes["key"].split("/")[0])
     await ada.settle()
     await ada.clear_notices()
     await ada.screenshot("snippet-light")
     assert await ada.violations() == []
-    assert company.notes["key"].split("/")[0] in await drawer.inner_text()
-    await page.keyboard.press("Escape")
-    await expect(drawer).to_be_hidden()
+    await ada.escape(drawer)
 
 
 async def test_features_of_two_types_get_values_and_a_strategy(company: Company, empty: PartyProcess) -> None:
@@ -173,7 +176,7 @@ async def test_features_of_two_types_get_values_and_a_strategy(company: Company,
         await form.get_by_role("button", name="Create", exact=True).click()
         await expect(form).to_be_hidden()
     # Values of new features are locked: switching asks about that.
-    await page.get_by_role("switch", name="Free shipping in staging").click(force=True)
+    await page.get_by_role("switch", name="Free shipping in staging").click()
     await page.get_by_role("button", name="Unlock and switch On").click()
     await expect(page.get_by_text("Free shipping is On in staging.")).to_be_visible()
 
@@ -194,19 +197,16 @@ async def test_features_of_two_types_get_values_and_a_strategy(company: Company,
     await strategy.get_by_text("when Country is Norway").wait_for()
     await page.keyboard.press("Escape")
     await strategy.get_by_role("button", name="Take over").click()
-    await page.get_by_role("button", name="Save", exact=True).click()
-    await expect(page.get_by_text("Saved in staging.")).to_be_visible()
+    await grace.save_in("staging")
     await close(grace.dialog("Free shipping"))
 
     await page.get_by_role("gridcell", name=re.compile("^Lantern prices, staging")).click()
     document = page.get_by_role("textbox", name="Default value")
     await document.fill('{"small": 12,')
     await expect(page.get_by_text(re.compile("^Line 1: "))).to_be_visible()
-    await document.fill('{"small": 12, "large": 30}')
-    await page.get_by_role("button", name="Save", exact=True).click()
-    await expect(page.get_by_text("Saved in staging.")).to_be_visible()
-    await document.fill('{"small": 14, "large": 30}')
-    await page.get_by_role("button", name="Save", exact=True).click()
+    for small in (12, 14):
+        await document.fill(f'{{"small": {small}, "large": 30}}')
+        await grace.save_in("staging")
     await page.get_by_role("button", name="Show history").click()
     await expect(page.get_by_text("Version 2", exact=True)).to_be_visible()
     await expect(page.get_by_text("by Grace").first).to_be_visible()
@@ -221,12 +221,12 @@ async def test_a_webhook_is_tested_and_its_delivery_is_listed(company: Company) 
     ada, page = company.ada, company.ada.page
     async with open_listener() as listener:
         await page.get_by_role("link", name="Integrations", exact=True).click()
-        await page.get_by_label("Enabled").click(force=True)
+        await ada.press(page.get_by_label("Enabled"))
         await page.get_by_role("textbox", name="Address").fill(f"{listener.url}/burgee")
         await page.get_by_role("button", name="Save", exact=True).click()
         await expect(page.get_by_text("The integration was saved.")).to_be_visible()
         await page.get_by_role("button", name="Send a test").click()
-        (heard, *_) = await listener.wait_for(1, path="/burgee", within_seconds=20)
+        (heard, *_) = await listener.wait_for(1, path="/burgee", within_seconds=30)
         assert json.loads(heard.body)
         row = page.get_by_role("row").filter(has_text="200")
         await expect(row.first).to_be_visible()
@@ -257,6 +257,7 @@ async def test_a_feature_group_and_a_strategy_of_the_application(company: Compan
     await strategy.get_by_role("textbox", name="Name").fill("Half of them")
     await strategy.get_by_role("textbox", name="Share of callers").fill("50")
     await strategy.get_by_role("button", name="Save").click()
+    await expect(strategy).to_be_hidden()
     await ada.choose("Add a feature", "Free shipping")
     await page.get_by_role("button", name="Apply all").click()
     asked = page.get_by_role("dialog")
@@ -281,7 +282,9 @@ async def test_a_forgotten_password_is_replaced(company: Company) -> None:
     await ada.page.get_by_role("link", name="Users", exact=True).click()
     await ada.page.get_by_role("button", name="Actions for Grace").click()
     await ada.page.get_by_role("menuitem", name="Reset password").click()
-    temporary = await ada.page.get_by_role("textbox", name="Temporary password").input_value()
+    shown = ada.page.get_by_role("textbox", name="Temporary password")
+    await expect(shown).not_to_have_value("")
+    temporary = await shown.input_value()
     await ada.page.get_by_role("button", name="Set temporary password").click()
     await expect(ada.page.get_by_text("Grace has a temporary password.")).to_be_visible()
 
@@ -313,9 +316,9 @@ async def test_who_comes_after_a_sign_out_begins_at_home(company: Company) -> No
 
 async def test_another_person_in_a_lost_session_begins_at_home(company: Company) -> None:
     person, page = company.grace, company.grace.page
-    async with page.expect_request(lambda asked: "/person/" in asked.url) as asked:
-        await person.open("/users?q=gr")
-    ended = {"authorization": (await asked.value).headers["authorization"]}
+    await person.open("/users?q=gr")
+    await expect(page.get_by_role("heading", name="Users", level=1)).to_be_visible()
+    ended = {"authorization": await person.come_again()}
     await expect(page.get_by_role("heading", name="Users", level=1)).to_be_visible()
     assert (await person.context.request.get(f"{person.url}/mr-api/logout", headers=ended)).ok
     await person.context.clear_cookies()

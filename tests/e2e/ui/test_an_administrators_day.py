@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, expect
 
 from tests.support.admin import EMAIL, PASSWORD, Admin, Json, open_admin
 from tests.support.browser import Person, open_person
@@ -196,7 +196,7 @@ async def test_somebody_is_deactivated_and_comes_back(office: Office) -> None:
     status, _ = await office.admin.try_call("POST", "/login", signing_in)
     assert status >= 400
 
-    await page.get_by_label("Show deactivated people").click(force=True)
+    await ada.press(page.get_by_label("Show deactivated people"))
     await expect(page.get_by_role("row", name="Edsger")).to_contain_text("Deactivated")
     await ada.pick("Actions for Edsger", "Activate")
     await ada.told("Edsger is active again.")
@@ -238,7 +238,7 @@ async def test_the_system_configuration_is_saved(office: Office) -> None:
     for text in ("https://flags.example", before):
         await expect(button).to_be_disabled()
         await address.fill(text)
-        await page.get_by_label("Allow search engines").click(force=True)
+        await ada.press(page.get_by_label("Allow search engines"))
         await button.click()
         await ada.told("Saved.")
         await page.reload()
@@ -263,7 +263,7 @@ async def test_an_application_and_its_environments_are_put_in_order(office: Offi
     await ada.told("The order was saved.")
     assert await office.names(environments, order="PRIORITY") == before[::-1]
 
-    await page.get_by_label("Production mark of quay").click(force=True)
+    await ada.press(page.get_by_label("Production mark of quay"))
     await ada.told("quay was changed.")
     (quay,) = [each for each in await office.admin.call("GET", environments) if each["name"] == "quay"]
     assert quay["production"] is True
@@ -286,6 +286,7 @@ async def test_an_application_and_its_environments_are_put_in_order(office: Offi
 async def test_a_feature_is_described_labelled_and_deleted(office: Office) -> None:
     ada, page = office.ada, office.ada.page
     application = office.example.application.id
+    await office.admin.create_feature(application, "LANTERN")
     await office.dashboard()
     await ada.pick("Actions for Feature BANNER", "Edit details")
     form = ada.dialog("Feature details")
@@ -306,7 +307,6 @@ async def test_a_feature_is_described_labelled_and_deleted(office: Office) -> No
     assert json.loads(stored["metaData"]) == {"owner": "web"}
     assert len(stored["featureFilter"]) == 1
 
-    await office.admin.create_feature(application, "LANTERN")
     await ada.pick("Actions for Feature LANTERN", "Delete")
     await ada.confirm("Delete “Feature LANTERN”?", "Delete", typed="LANTERN")
     await ada.told("“Feature LANTERN” is deleted.")
@@ -357,11 +357,12 @@ async def tick(person: Person, menu: str, entry: str) -> None:
 
 
 async def test_a_value_is_retired_restored_and_copied(office: Office) -> None:
-    page, staging = office.ada.page, office.example.staging
+    ada, page, staging = office.ada, office.ada.page, office.example.staging
     await office.dashboard(feature="MAX_ITEMS", environment=staging)
+    await ada.listens()
     for retired in (True, False):
         await page.get_by_role("checkbox", name="Retired").set_checked(retired)
-        await save(page)
+        await ada.save_in("staging")
         assert (await office.value("MAX_ITEMS"))["retired"] is retired
 
     await office.admin.set(staging, "MAX_ITEMS", 40)
@@ -369,23 +370,16 @@ async def test_a_value_is_retired_restored_and_copied(office: Office) -> None:
     await expect(value).to_have_value("40")
     await page.get_by_role("button", name="Show history").click()
     await page.get_by_role("button", name=re.compile("^Restore into the editor")).first.click()
-    await office.ada.told("The old version is in the editor; nothing is saved yet.")
+    await ada.told("The old version is in the editor; nothing is saved yet.")
     await expect(value).to_have_value("25")
     assert (await office.value("MAX_ITEMS"))["valueNumber"] == 40
-    await save(page)
+    await ada.save_in("staging")
     assert (await office.value("MAX_ITEMS"))["valueNumber"] == 25
 
     await office.admin.set(office.example.application.environment_id, "MAX_ITEMS", 12)
     # What is copied is what the editor has heard of.
     await expect(page.get_by_role("dialog").get_by_role("navigation")).to_contain_text("12")
-    await office.ada.pick("Copy from…", "production")
+    await ada.pick("Copy from…", "production")
     await expect(value).to_have_value("12")
-    await save(page)
+    await ada.save_in("staging")
     assert (await office.value("MAX_ITEMS"))["valueNumber"] == 12
-
-
-async def save(page: Page) -> None:
-    """Save what is typed; what was saved before is told no more as long as something is not."""
-    await expect(page.get_by_text("1 environment has unsaved changes")).to_be_visible()
-    await page.get_by_role("button", name="Save", exact=True).click()
-    await expect(page.get_by_text("Saved in staging.")).to_be_visible()

@@ -40,10 +40,10 @@ async def test_a_person_works_below_a_path(browser: Browser, party: PartyProcess
             await page.wait_for_url(f"{public}/login**")
             await person.sign_in(EMAIL, PASSWORD)
             await person.open(example.fill("/feature-dashboard"))
-            await expect(page.get_by_test_id("live")).to_have_attribute("data-state", "live")
+            await person.listens()
             switch = page.get_by_role("switch", name="Feature NEW_CART in staging")
             await expect(switch).to_be_checked()
-            await switch.click(force=True)
+            await switch.click()
             await expect(page.get_by_text("Feature NEW_CART is Off in staging.")).to_be_visible()
             row = await admin.value(example.staging, "NEW_CART")
             assert row is not None

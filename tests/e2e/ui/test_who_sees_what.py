@@ -135,7 +135,7 @@ async def test_a_reader_looks_and_changes_nothing(crew: Crew) -> None:
         await person.open(crew.example.fill("/feature-dashboard"))
         switch = page.get_by_role("switch", name="Feature NEW_CART in staging")
         await expect(switch).to_have_attribute("aria-disabled", "true")
-        await switch.click(force=True)
+        await person.press(switch)
         await expect(page.get_by_text("Your role there does not allow switching.")).to_be_visible()
         await expect(page.get_by_role("button", name="New feature")).to_have_count(0)
         hidden = page.get_by_role("gridcell", name="production: You may not see this environment")
@@ -154,9 +154,8 @@ async def test_who_may_only_lock_locks(crew: Crew) -> None:
             crew.example.fill("/feature-dashboard") + f"&feature=BANNER&environment={crew.example.staging}"
         )
         await expect(page.get_by_role("textbox", name="Default value")).not_to_be_editable()
-        await page.get_by_role("switch", name="Locked").click(force=True)
-        await page.get_by_role("button", name="Save", exact=True).click()
-        await expect(page.get_by_text("Saved in staging.")).to_be_visible()
+        await person.press(page.get_by_role("switch", name="Locked"))
+        await person.save_in("staging")
 
 
 async def test_who_may_change_values_unlocks_and_changes_at_once(crew: Crew) -> None:
@@ -167,10 +166,9 @@ async def test_who_may_change_values_unlocks_and_changes_at_once(crew: Crew) -> 
         )
         value = page.get_by_role("textbox", name="Default value")
         await expect(value).not_to_be_editable()
-        await page.get_by_role("switch", name="Locked").click(force=True)
+        await person.press(page.get_by_role("switch", name="Locked"))
         await value.fill("31")
-        await page.get_by_role("button", name="Save", exact=True).click()
-        await expect(page.get_by_text("Saved in staging.")).to_be_visible()
+        await person.save_in("staging")
         await expect(page.get_by_role("link", name="Audit trail")).to_have_count(0)
 
 

@@ -77,9 +77,7 @@ async def test_a_slash_searches_and_a_question_mark_helps(person: Person, exampl
     await page.get_by_role("grid").focus()
     await page.keyboard.press("?")
     shortcuts = page.get_by_role("dialog", name="Keyboard shortcuts")
-    await expect(shortcuts).to_be_visible()
-    await page.keyboard.press("Escape")
-    await expect(shortcuts).to_be_hidden()
+    await person.escape(shortcuts)
 
 
 async def test_strategies_are_put_in_another_order(person: Person, example: Example) -> None:
@@ -113,9 +111,7 @@ async def test_escape_asks_before_it_loses_anything(person: Person, example: Exa
     await text.fill("not saved")
     await page.keyboard.press("Escape")
     question = page.get_by_role("dialog", name="Leave without saving?")
-    await expect(question).to_be_visible()
-    await page.keyboard.press("Escape")
-    await expect(question).to_be_hidden()
+    await person.escape(question)
     await expect(text).to_have_value("not saved")
     await page.get_by_role("button", name="Discard").click()
     await expect(text).to_have_value("Welcome")
