@@ -4,6 +4,7 @@ Over many random states: the same etag if and only if the same body, for every k
 across two servers on one database and across restarts. And 304 is answered exactly then.
 """
 
+import json
 import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -203,7 +204,8 @@ async def test_a_restart_changes_no_etag(database_url: str, tmp_path: Path) -> N
             told = Question((world.server_key,), CONTEXTS[0])
 
             async def served() -> bool:
-                return "grün".encode() in (await ask(http, party.url, told)).body
+                (environment,) = json.loads((await ask(http, party.url, told)).body)
+                return "grün" in [each.get("value") for each in environment["features"]]
 
             await eventually(served, within_seconds=T, what="the last edit to be served")
             before = [await ask(http, party.url, question) for question in questions]
