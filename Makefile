@@ -191,6 +191,13 @@ guarantees: setup ## Run the fault injections of design §12 in full and print t
 	@$(BIN)/python -m pytest tests/guarantees $(ARGS); ended=$$?; \
 		tail -n 1 build/guarantees.md || exit; exit $$ended
 
+# Other languages' registries are not what everybody reaches, hence not a part of `make test`.
+.PHONY: sdks
+sdks: export BURGEE_TEST_SDKS := all
+sdks: setup ## Run SDKs and programs of the guides in other languages; needs go, mvn, java, php, and names what is missing.
+	@for tool in go mvn java php; do command -v $$tool >/dev/null 2>&1 || echo "$$tool is missing: what needs it is left out." >&2; done
+	$(BIN)/python -m pytest tests/e2e/test_sdk_java.py tests/e2e/test_sdk_transports.py tests/e2e/test_sdk_snippets.py $(ARGS)
+
 .PHONY: guarantees-selftest
 guarantees-selftest: setup ## Remove each mechanism from a copy: its guarantee must fail (ARGS=g05 for some).
 	$(BIN)/python tests/guarantees/selftest.py $(ARGS)

@@ -5,7 +5,7 @@ policies and repaired gaps are all this one difference. It goes by key, since SD
 a rename is a deletion and a feature, and a key that came back under another id is just a feature.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from common.contracts.environments import EnvironmentSnapshot, Policy
@@ -52,10 +52,10 @@ def moves(
     """Compare what is visible."""
     before = {state.key: state for state in visible(former, former_policy)}
     after = {state.key: state for state in visible(snapshot, policy)}
+    gone = [state for key, state in before.items() if key not in after]
     deletions = tuple(
-        frames.delete_feature(deletion(state.id, key, state.type))
-        for key, state in before.items()
-        if key not in after
+        frames.delete_feature(deletion(state.id, state.key, state.type, version))
+        for state, version in zip(gone, _last_versions(snapshot, gone), strict=True)
     )
     changed: list[tuple[FeatureState | None, FeatureState]] = []
     kept: list[FeatureState] = []
@@ -110,4 +110,14 @@ def _parted(snapshot: EnvironmentSnapshot, view: View, now: float) -> Iterator[t
             yield tombstone.key, tombstone.delete_form()
     for state in snapshot.ordered:
         if state.retired and view.policy.sees(state.filters):
-            yield state.key, deletion(state.id, state.key, state.type)
+            yield state.key, deletion(state.id, state.key, state.type, state.version)
+
+
+def _last_versions(snapshot: EnvironmentSnapshot, gone: Sequence[FeatureState]) -> Iterator[int]:
+    """Yield what each of these keys came to: what was sent of it here may be older than what others sent."""
+    if not gone:
+        return
+    known = {tombstone.key: tombstone.version for tombstone in snapshot.tombstones}
+    known.update((state.key, state.version) for state in snapshot.ordered)
+    for state in gone:
+        yield known.get(state.key, 0)

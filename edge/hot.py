@@ -371,7 +371,9 @@ class HotProtocol(GuardedHttp):
         # Python wants a status where others want an event, which may take a while to find out.
         if parts.streams is None or (asked.said.sdk_name == "python" and not parts.polls.knows(key)):
             return False
-        visitor = Visitor(key, requests.stream_context(asked), caller_of(self._client(head)))
+        visitor = Visitor(
+            key, requests.stream_context(asked), caller_of(self._client(head)), asked.said.patience_seconds
+        )
         request_id = parts.ids.of(head.request_id.decode("latin-1"))
         start = parts.begun(self.server_state.default_headers).ok
         rest = self._rest(head, request_id.encode(), closes=True)

@@ -20,6 +20,8 @@ MOST_KEYS: Final = 200
 
 _PREFIX: Final = b"/features/"
 _JOINS_WITH_AMPERSAND: Final = frozenset({"python", "ruby"})
+# `java-client-jersey` 2.7, -jersey2 and -jersey3: their time to connect is their time to read as well.
+_PATIENCE_OF_JERSEY_SECONDS: Final = 5.0
 
 
 class NoKeys(BadRequest):
@@ -76,6 +78,11 @@ class Said(NamedTuple):
     def sdk_name(self) -> str:
         """Which SDK is asking, as far as it says, in lower case; Java adds versions after a comma."""
         return self.sdk.decode("latin-1").partition(",")[0].strip().lower()
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long this SDK bears silence on a stream, if that is shorter than others do."""
+        return _PATIENCE_OF_JERSEY_SECONDS if self.sdk_name.startswith("java-jersey") else float("inf")
 
 
 class Asked(NamedTuple):

@@ -117,7 +117,12 @@ class SdkEndpoints:
 
     async def stream(self, request: Request) -> Response:
         asked = Asked.of(request.scope)
-        visitor = Visitor(requests.stream_key(asked), requests.stream_context(asked), _caller(request))
+        visitor = Visitor(
+            requests.stream_key(asked),
+            requests.stream_context(asked),
+            _caller(request),
+            asked.said.patience_seconds,
+        )
         # Python comes back at once whatever else it is told, but stops at a 404; others do the reverse.
         is_python = asked.said.sdk_name == "python"
         if self._streams is None:

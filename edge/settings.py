@@ -44,7 +44,10 @@ class StreamSettings(Settings):
         900, description="A stream says `bye` after this time, more or less a fifth; 0 = never."
     )
     heartbeat_seconds: Duration = Field(
-        7, gt=0, description="The silence after which a stream sends a comment, more or less one second."
+        7,
+        gt=0,
+        description="The silence after which a stream sends a comment, more or less one second; "
+        "after about 3.5 s where an SDK bears less (Java over Jersey).",
     )
     unknown_key_hold_seconds: Duration = Field(
         15, description="How long a stream with an unknown key is held before it is closed."

@@ -33,6 +33,8 @@ _CLOSEST_LOOK_SECONDS: Final = 0.02
 # The last share of a drain is for those whose environment is still being loaded.
 _DRAIN_SPREAD: Final = 0.9
 _NEVER: Final = float("inf")
+# Of the silence that a visitor bears: a heartbeat that is a little late is still in time.
+_SHARE_OF_PATIENCE: Final = 0.7
 
 ACK: Final = Said(frames.ACK)
 BYE: Final = Said(frames.BYE)
@@ -57,11 +59,15 @@ class StreamTimes(Protocol):
 
 
 class Visitor(NamedTuple):
-    """Who opens a stream; ``key`` None = what was sent cannot be a key."""
+    """Who opens a stream; ``key`` None = what was sent cannot be a key.
+
+    ``patience_seconds`` is how long it bears silence, if that is shorter than others do.
+    """
 
     key: SdkKey | None
     context: EvaluationContext
     caller: str
+    patience_seconds: float = _NEVER
 
 
 class Life:
@@ -77,6 +83,7 @@ class Life:
         "_asks_at",
         "_ends_at",
         "_gives_up_at",
+        "_heartbeat_seconds",
         "_held_until",
         "_kept",
         "_lookup",
@@ -107,6 +114,9 @@ class Life:
         self._kept = ""
         self._gives_up_at = _NEVER
         self._ends_at = _NEVER
+        self._heartbeat_seconds = min(
+            streams.times.heartbeat_seconds, visitor.patience_seconds * _SHARE_OF_PATIENCE
+        )
         if streams.times.stream_seconds > 0:
             share = 0.8 + 0.4 * random.random()  # noqa: S311 - spreads reconnects, nothing secret
             self._ends_at = now + streams.times.stream_seconds * share
@@ -257,7 +267,7 @@ class Life:
     def _spoke(self, now: float) -> None:
         share = (6 + 2 * random.random()) / 7  # noqa: S311 - spreads streams, nothing secret
         self.spoke_at = now
-        self._silence = self._streams.times.heartbeat_seconds * share
+        self._silence = self._heartbeat_seconds * share
 
 
 class Streams:

@@ -201,7 +201,8 @@ def _quoted_id(strategy_id: str) -> bytes:
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A key that stopped being delivered; streams that open before ``until`` still hear of it.
 
-    ``until`` is in seconds since the epoch. It ends earlier when the key is delivered again.
+    ``until`` is in seconds since the epoch. It ends earlier when the key is delivered again. ``version`` is
+    the last under which the key was delivered; 0 = none, or not known.
     """
 
     key: str
@@ -209,17 +210,23 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     type: FeatureType
     filters: tuple[str, ...] = ()
     until: int
+    version: int = 0
 
     def delete_form(self) -> bytes:
-        """Payload of ``delete_feature``: version 0, because JS SDKs ignore a lower, non-zero one."""
-        return deletion(self.feature_id, self.key, self.type)
+        """Payload of ``delete_feature``."""
+        return deletion(self.feature_id, self.key, self.type, self.version)
 
 
-def deletion(feature_id: str, key: str, feature_type: FeatureType) -> bytes:
-    """JSON payload of ``delete_feature`` for a key that is no longer visible."""
-    return b'{"id":"%s","key":%s,"l":false,"version":0,"type":"%s"}' % (
+def deletion(feature_id: str, key: str, feature_type: FeatureType, version: int) -> bytes:
+    """JSON payload of ``delete_feature`` for a key that is no longer visible.
+
+    ``version`` must be at least any that was sent of the key: JS SDKs ignore a lower one but 0, and those
+    for Java before 4 ignore every lower one, 0 too.
+    """
+    return b'{"id":"%s","key":%s,"l":false,"version":%d,"type":"%s"}' % (
         feature_id.encode(),
         json_text(key),
+        version,
         feature_type.encode(),
     )
 

@@ -175,7 +175,12 @@ async def _load_held_keys(session: WriteSession, scope: Scope, held: Held, wante
     )
     for environment_id, key, feature_id, kind, filters, until in tombstones:
         held.tombstones.setdefault(environment_id, {})[key] = Tombstone(
-            key=key, feature_id=str(feature_id), type=kind, filters=filters, until=until
+            key=key,
+            feature_id=str(feature_id),
+            type=kind,
+            filters=filters,
+            until=until,
+            version=held.floors.get(environment_id, {}).get(key, 0),
         )
 
 

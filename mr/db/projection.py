@@ -213,7 +213,12 @@ def _leave(
             before = row.decoded()
             outcome.tombstones.append(
                 Tombstone(
-                    key=row.key, feature_id=before.id, type=before.type, filters=before.filters, until=until
+                    key=row.key,
+                    feature_id=before.id,
+                    type=before.type,
+                    filters=before.filters,
+                    until=until,
+                    version=outcome.floors[row.key],
                 )
             )
     return left

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import BigInteger, Uuid, bindparam, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Uuid, and_, bindparam, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from common.contracts.environments import AccountRecord, EnvironmentSnapshot
@@ -31,6 +31,7 @@ from mr.db.models.delivery import (
     Delivered,
     DeliveredAccount,
     DeliveredEnvironment,
+    KeyFloor,
     KeyTombstone,
     OutboxRow,
     RelayLease,
@@ -130,6 +131,12 @@ _TOMBSTONE_ROWS: Final = (
         KeyTombstone.type,
         KeyTombstone.filters,
         KeyTombstone.until,
+        KeyFloor.version,
+    )
+    # Who leaves a tombstone leaves a floor: the last version under which the key was delivered.
+    .join(
+        KeyFloor,
+        and_(KeyFloor.environment_id == KeyTombstone.environment_id, KeyFloor.key == KeyTombstone.key),
     )
     .where(KeyTombstone.until > bindparam("now", type_=BigInteger))
     .order_by(KeyTombstone.key)
@@ -246,7 +253,12 @@ def _snapshot(
 
 def _tombstone(row: Row[*tuple[Any, ...]]) -> Tombstone:
     return Tombstone(
-        key=row.key, feature_id=str(row.feature_id), type=row.type, filters=row.filters, until=row.until
+        key=row.key,
+        feature_id=str(row.feature_id),
+        type=row.type,
+        filters=row.filters,
+        until=row.until,
+        version=row.version,
     )
 
 

@@ -1,7 +1,7 @@
 """What people paste works: the interface's beginnings are the guides', and those are run as they stand.
 
-Node, Python and curl always; `BURGEE_TEST_SDKS=all` runs every program of docs/sdks for which there is a tool
-(docs/sdks.md says how), and skips the others with a reason.
+Node, Python and curl always; `BURGEE_TEST_SDKS=all` (`make sdks`) runs every program of docs/sdks for which
+there is a tool, and skips the others with a reason. Those for browsers and Java have files of their own.
 """
 
 import os

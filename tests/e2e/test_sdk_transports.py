@@ -1,6 +1,6 @@
-"""What SDKs stand on, used as they use it: OkHttp for Java, the event source of Go, a browser.
+"""What SDKs stand on, used as they use it: OkHttp for Java, the event source of Go.
 
-Only with `BURGEE_TEST_SDKS=all`, and skipped with a reason where the tool is missing.
+Only with `BURGEE_TEST_SDKS=all` (`make sdks`), and skipped with a reason where the tool is missing.
 """
 
 import asyncio
@@ -9,19 +9,14 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from aiohttp import web
-from playwright.async_api import ConsoleMessage
 
 from tests.e2e.test_sdk_snippets import EVERYTHING
 from tests.support.admin import attribute, strategy
-from tests.support.browser import open_browser
-from tests.support.node import node_command, node_environment
 from tests.support.party import PartyProcess, running_party
-from tests.support.sdk import AGENTS
-from tests.support.snippets import FEATURE, GUIDES, ROOT, blocks, command_of, filled, run_until
+from tests.support.sdk import AGENTS, java_class_path
+from tests.support.snippets import FEATURE
 from tests.support.waiting import eventually
 from tests.support.world import World, open_world
 
@@ -30,7 +25,6 @@ pytestmark = [
     pytest.mark.skipif(not EVERYTHING, reason="set BURGEE_TEST_SDKS=all to run what SDKs stand on"),
 ]
 
-BUNDLER = ROOT / "mr/ui/node_modules/rolldown/bin/cli.mjs"
 FOR_FRED = strategy("fred", True, attribute("userkey", "EQUALS", ["fred"]))
 # The longest silence that OkHttp bears by its defaults.
 SILENCE_SECONDS = 10
@@ -43,18 +37,14 @@ def needs(tool: str, package: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def okhttp(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def okhttp() -> list[str]:
     """What starts the Java program, with OkHttp from Maven Central."""
     needs("mvn", "maven")
     needs("java", "openjdk-17-jdk-headless")
-    listed = tmp_path_factory.mktemp("maven") / "classpath"
-    command = ["mvn", "-q", "-B", "dependency:build-classpath", f"-Dmdep.outputFile={listed}"]
-    done = subprocess.run(
-        command, cwd=AGENTS / "java", capture_output=True, check=False, text=True, timeout=300
-    )
-    if done.returncode:
-        pytest.skip(f"OkHttp could not be had: {done.stdout[-300:]}")
-    return ["java", "-cp", listed.read_text().strip(), str(AGENTS / "java" / "Transport.java")]
+    try:
+        return ["java", "-cp", java_class_path(), str(AGENTS / "java" / "Transport.java")]
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"OkHttp could not be had: {error.stdout[-300:]}")
 
 
 @pytest.fixture(scope="module")
@@ -151,48 +141,3 @@ async def test_a_go_stream_comes_back_after_bye_and_hears_changes(
             await world.admin.set(world.environment_id, FEATURE, True)
             await eventually(lambda: has(heard, '^event features? .*"value":true'), within_seconds=30)
         assert has(heard, "^event bye"), heard
-
-
-@asynccontextmanager
-async def other_origin(folder: Path) -> AsyncIterator[str]:
-    """A site that has the bundled program in a page of its own."""
-
-    async def page(_request: web.Request) -> web.Response:
-        text = '<!doctype html><script type="module" src="bundle.js"></script>'
-        return web.Response(text=text, content_type="text/html")
-
-    application = web.Application()
-    application.router.add_get("/", page)
-    application.router.add_static("/", folder)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://localhost:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-async def test_the_pasted_beginning_works_in_a_browser_of_another_origin(
-    world: World, tmp_path: Path
-) -> None:
-    await world.create(FEATURE)
-    await world.admin.set(world.environment_id, FEATURE, False, strategies=[FOR_FRED])
-    (code,) = blocks(GUIDES / "browser.md", "js")
-    command_of("js", filled(code, world.url, world.client_key, world.server_key), tmp_path)
-    bundler = node_command(
-        "node", [str(BUNDLER), "program.mjs", "--platform", "browser", "--format", "esm", "-o", "bundle.js"]
-    )
-    await run_until(bundler, re.compile("Finished"), tmp_path, environment=node_environment())
-    said: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        said.append(message.text)
-
-    async with other_origin(tmp_path) as address, open_browser() as browser:
-        page = await browser.new_page()
-        page.on("console", hear)
-        await page.goto(address)
-        await eventually(lambda: "true" in said, within_seconds=20, what=f"true among {said}")
-    assert not [text for text in said if "CORS" in text], said

@@ -100,7 +100,9 @@ class ChangeLog:
     def delete_feature(self, environment: str, key: str) -> None:
         old = self.environments[environment]
         gone = next(each for each in old.features.values() if each.key == key)
-        tombstone = Tombstone(key=key, feature_id=gone.id, type=gone.type, until=1 << 40)
+        tombstone = Tombstone(
+            key=key, feature_id=gone.id, type=gone.type, until=1 << 40, version=gone.version
+        )
         features = {each.id: each for each in old.features.values() if each is not gone}
         data = FeaturesChanged(environment_id=environment, removed=(gone.id,), tombstones=(tombstone,))
         self._delta(old, features, (*old.tombstones, tombstone), data)

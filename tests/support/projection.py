@@ -134,6 +134,8 @@ def _check_environment(tables: Tables, environment: Environment, templates: Prop
     assert counter.digest == states_digest(states.values(), known.info), "the incremental digest is wrong"
     tombstones = tables.of(KeyTombstone, environment_id=environment.id)
     assert not {row.key for row in tombstones} & {state.key for state in states.values()}
+    floors = {row.key for row in tables.of(KeyFloor, environment_id=environment.id)}
+    assert {row.key for row in tombstones} <= floors, "the version of a tombstone is its key's floor"
 
 
 def _check_state(

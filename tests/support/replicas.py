@@ -1,7 +1,8 @@
 """Models of what published SDKs do with the events of a stream, and a world whose features come and go.
 
-Both kinds hold features by key and drop lower versions. `JsLike` replaces everything at `features`;
-`PythonLike` never drops what is merely missing, and ignores an equal version with an equal value.
+All kinds hold features by key and drop lower versions. `JsLike` replaces everything at `features`;
+`PythonLike` never drops what is merely missing, and ignores an equal version with an equal value; `JavaLike`
+does the same to deletions, which take the value away and leave the rest.
 The world keeps MR's promises (versions never fall per key, tombstones), nothing else.
 """
 
@@ -75,6 +76,25 @@ class PythonLike:
             if state["version"] == held["version"] and state.get("value") == held.get("value"):
                 return
         self.features[state["key"]] = state
+
+
+@dataclass
+class JavaLike(PythonLike):
+    """What the SDKs for Java up to 3 hold; without a value means deleted: the world's all have one."""
+
+    held: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def hear(self, name: str, data: Any) -> None:
+        for state in data if name == "features" else [data]:
+            if name in {"features", "feature", "delete_feature"}:
+                self._hold({**state, "value": None} if name == "delete_feature" else state)
+        self.features = {key: state for key, state in self.held.items() if state["value"] is not None}
+
+    def _hold(self, state: dict[str, Any]) -> None:
+        held = self.held.get(state["key"])
+        known = (-1, None) if held is None else (held["version"], held["value"])
+        if state["version"] > known[0] or (state["version"] == known[0] and state["value"] != known[1]):
+            self.held[state["key"]] = state
 
 
 @dataclass
@@ -166,5 +186,10 @@ class World:
 
     def _bury(self, row: Row, key: str) -> None:
         self.tombstones[key] = Tombstone(
-            key=key, feature_id=row.id, type="STRING", filters=row.filters, until=FOREVER
+            key=key,
+            feature_id=row.id,
+            type="STRING",
+            filters=row.filters,
+            until=FOREVER,
+            version=self.floors[key],
         )
