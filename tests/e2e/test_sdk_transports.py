@@ -79,6 +79,7 @@ async def listening(command: list[str]) -> AsyncIterator[list[str]]:
         finally:
             if process.returncode is None:
                 process.kill()
+            await process.wait()
 
 
 def has(heard: list[str], pattern: str, times: int = 1) -> bool:

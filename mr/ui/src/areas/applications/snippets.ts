@@ -88,7 +88,7 @@ function Example() {
 
 export default function App() {
   return (
-    <FeatureHub url=${`{${url}}`} apiKey=${`{${key}}`}>
+    <FeatureHub url=${`{${url}}`} apiKey=${`{${key}}`} userKey="fred">
       <Example />
     </FeatureHub>
   );
