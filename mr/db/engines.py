@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from common.errors import Mendable
 from mr.db.lineage import Lineage, open_lineage
@@ -33,6 +34,7 @@ POOL_SECONDS: Final = 10.0
 UNLOCKED_WRITERS: Final = 2
 """Connections for writes that wait for nobody's locks, the relay's above all."""
 CONNECT_SECONDS: Final = 5
+RETURN_SECONDS: Final = 2.0
 
 
 class DatabaseInUse(Mendable):
@@ -102,14 +104,28 @@ async def open_engines(url: str, *, pool_size: int, read_only: bool) -> AsyncIte
         else:
             # Two pools: writers that wait for locks must not keep readers from their connections.
             reading = _postgresql(parsed, pool_size=pool_size)
-            stack.push_async_callback(reading.dispose)
+            stack.push_async_callback(_end, reading)
             reader = reading.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             if read_only:
                 yield Engines("postgresql", reader, reader, None)
                 return
             writer = _postgresql(parsed, pool_size=pool_size + UNLOCKED_WRITERS)
-            stack.push_async_callback(writer.dispose)
+            stack.push_async_callback(_end, writer)
             yield Engines("postgresql", reader, writer, None)
+
+
+async def _end(engine: AsyncEngine) -> None:
+    """Close the connections, and forget what was compiled for them.
+
+    Who was cancelled at its very end gives its connection back a moment later: that is waited for.
+    """
+    pool = engine.sync_engine.pool
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RETURN_SECONDS):
+            while isinstance(pool, QueuePool) and pool.checkedout():  # noqa: ASYNC110 - a pool tells nobody
+                await asyncio.sleep(0.01)
+    await engine.dispose()
+    engine.sync_engine.clear_compiled_cache()
 
 
 def _postgresql(url: URL, *, pool_size: int) -> AsyncEngine:
@@ -132,11 +148,11 @@ async def _sqlite(url: URL, stack: AsyncExitStack, *, pool_size: int, read_only:
         stack.enter_context(owned_file(path))
         lineage = stack.enter_context(open_lineage(path))
     reader = _sqlite_engine(url, pool_size=pool_size, begin="BEGIN", pragmas=("query_only=ON",))
-    stack.push_async_callback(reader.dispose)
+    stack.push_async_callback(_end, reader)
     if read_only:
         return Engines("sqlite", reader, reader, None)
     writer = _sqlite_engine(url, pool_size=1, begin="BEGIN IMMEDIATE", pragmas=("synchronous=FULL",))
-    stack.push_async_callback(writer.dispose)
+    stack.push_async_callback(_end, writer)
     return Engines("sqlite", reader, writer, lineage)
 
 
