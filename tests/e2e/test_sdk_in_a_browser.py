@@ -241,14 +241,22 @@ async def test_every_program_of_the_guide_works_in_a_page(
     def hear(message: ConsoleMessage) -> None:
         said.append(message.text)
 
+    refused: list[str] = []
+
     async def answer_for_burgee(route: Route) -> None:
         await route.fulfill(status=502, headers={"access-control-allow-origin": "*"})
+        refused.append(route.request.url)
 
     async with open_site(bundled(tmp_path / "program.mjs", tmp_path).parent) as address:
         page = await browser.new_page()
         page.on("console", hear)
         if number == 2:
+            await page.clock.install()
             await page.route("**/features/**", answer_for_burgee, times=1)
         await page.goto(address)
+        if number == 2:
+            await eventually(lambda: refused, what="the answer of a proxy")
+            await eventually(lambda: any("502" in text for text in said), what=f"502 among {said}")
+            await page.clock.fast_forward(5_000)
         await eventually(lambda: "true" in said, what=f"true among {said}")
     assert not [text for text in said if "CORS" in text], said
