@@ -133,8 +133,9 @@ _TOMBSTONE_ROWS: Final = (
         KeyTombstone.until,
         KeyFloor.version,
     )
-    # Who leaves a tombstone leaves a floor: the last version under which the key was delivered.
-    .join(
+    # Who leaves a tombstone leaves a floor, the last version under which the key was delivered; without one a
+    # deletion is still told.
+    .outerjoin(
         KeyFloor,
         and_(KeyFloor.environment_id == KeyTombstone.environment_id, KeyFloor.key == KeyTombstone.key),
     )
@@ -258,7 +259,7 @@ def _tombstone(row: Row[*tuple[Any, ...]]) -> Tombstone:
         type=row.type,
         filters=row.filters,
         until=row.until,
-        version=row.version,
+        version=row.version or 0,
     )
 
 

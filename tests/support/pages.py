@@ -14,7 +14,7 @@ from aiohttp import web
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, Response
 
 from tests.support.node import node_command, node_environment
-from tests.support.sdk import AGENTS, ROOT, Attributes, Mode, Sdk, SdkFailed, plain
+from tests.support.sdk import AGENTS, ROOT, Attributes, Mode, Sdk, SdkFailed
 
 BUNDLER = ROOT / "mr/ui/node_modules/rolldown/bin/cli.mjs"
 PAGE = '<!doctype html><title>A page of a customer</title><script type="module" src="bundle.js"></script>'
@@ -110,14 +110,7 @@ async def open_sdk_page(
         await sdk.page.goto(site)
         await sdk.page.wait_for_function("'agent' in window")
         sdk.answers.clear()
-        await sdk.ask(
-            "start",
-            url=url,
-            keys=list(keys),
-            mode=mode,
-            interval=interval_seconds,
-            attributes=plain(attributes),
-        )
+        await sdk.start(url, keys, attributes, interval_seconds)
         yield sdk
     finally:
         await context.close()

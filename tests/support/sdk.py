@@ -97,6 +97,19 @@ class Sdk(ABC):
     async def ask(self, operation: str, **parameters: Any) -> Any:
         """Answer the agent's result; raise what it raised, or when it does not answer in time."""
 
+    async def start(
+        self, url: str, keys: Sequence[str], attributes: Attributes | None, interval_seconds: float
+    ) -> None:
+        """Let the SDK connect; it need not be ready yet."""
+        await self.ask(
+            "start",
+            url=url,
+            keys=list(keys),
+            mode=self.mode,
+            interval=interval_seconds,
+            attributes=plain(attributes),
+        )
+
     async def snapshot(self) -> SdkSnapshot:
         found = await self.ask("snapshot")
         return SdkSnapshot(
@@ -268,14 +281,7 @@ async def open_sdk(
         listeners.create_task(sdk._listen())
         listeners.create_task(sdk._overhear())
         try:
-            await sdk.ask(
-                "start",
-                url=url,
-                keys=list(keys),
-                mode=mode,
-                interval=interval_seconds,
-                attributes=plain(attributes),
-            )
+            await sdk.start(url, keys, attributes, interval_seconds)
             yield sdk
         except BaseException as error:  # noqa: BLE001 - raised below, outside of the group that would wrap it
             failure = error
